@@ -1,0 +1,3 @@
+//! Benchmarks against named yardsticks.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The only way out over HTTP: a client that vets every address.

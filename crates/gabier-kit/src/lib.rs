@@ -1,0 +1,1 @@
+//! Faces and engines wired for any list of tools.

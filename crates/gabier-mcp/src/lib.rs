@@ -1,0 +1,1 @@
+//! The MCP face: stdio, streamable HTTP and SSE over one catalog.

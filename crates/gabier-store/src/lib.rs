@@ -1,0 +1,1 @@
+//! Where state rests: records, and the processes that share them.

@@ -1,0 +1,1 @@
+//! The terminal faces: command line, interactive shell and display.

@@ -1,0 +1,1 @@
+//! What a tool is: its definition, its catalog, and the one way to call it.

@@ -1,0 +1,1 @@
+//! The tools gabier ships, one file each, in folders by toolset.

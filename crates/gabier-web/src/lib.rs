@@ -1,0 +1,1 @@
+//! The HTTP face: listener, REST, OpenAPI and its pages.

@@ -1,0 +1,3 @@
+//! The shipped binary: the kit with the toolbox.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! A server with one tool of its own.
+
+fn main() {}
