@@ -1,1 +1,47 @@
-//! What a tool is: its definition, its catalog, and the one way to call it.
+//! What a tool is, the list that binds tools, and the one way to call them.
+//!
+//! A tool is the struct of its arguments plus [`Tool::run`]. A [`Catalog`] binds tools to the services they reach.
+//! [`Dispatch::call`] is the only thing that runs one; faces turn requests into a [`Call`] and render the [`Reply`].
+
+pub mod guard;
+pub mod schema;
+
+mod call;
+mod caller;
+mod catalog;
+mod clock;
+mod dispatch;
+mod effect;
+mod envelope;
+mod error;
+mod health;
+mod id;
+mod lint;
+mod nearest;
+mod neutralise;
+mod redact;
+mod shape;
+mod tool;
+mod types;
+mod view;
+
+pub use call::{
+    Abilities, Answer, Call, Context, Feedback, Level, Progress, Question, Running, Silent, Surface,
+};
+pub use caller::{Caller, CallerKind, Resource, ResourceKind};
+pub use catalog::{Catalog, Entry, Schemas, ToolInfo};
+pub use clock::{Clock, Timestamp, iso};
+pub use dispatch::Dispatch;
+pub use effect::{Effect, Mode, Permission, Permissions, Profile, Retry};
+pub use envelope::{Envelope, Outcome, Reply, Status};
+pub use error::{Error, ErrorKind, Result, Row};
+pub use guard::Guards;
+pub use health::{Health, PartState};
+pub use id::request_id;
+pub use lint::lint;
+pub use nearest::nearest;
+pub use neutralise::{Sanitised, neutralise};
+pub use redact::{REDACTED, Redactor};
+pub use tool::{Done, Facts, Forward, Plan, Started, Tool, ToolDef, Toolset};
+pub use types::{HostRef, LocalPath, Reveal, Secret, Text};
+pub use view::{Block, Cell, Column, Field, Tone, View};

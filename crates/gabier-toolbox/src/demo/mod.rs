@@ -1,0 +1,8 @@
+//! Small tools that show what a tool can do.
+
+use gabier_tool::ToolDef;
+
+use crate::Services;
+
+/// The tools of this toolset.
+pub const TOOLS: &[ToolDef<Services>] = &[];

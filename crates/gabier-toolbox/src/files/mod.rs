@@ -1,0 +1,8 @@
+//! Files of the machine gabier runs on.
+
+use gabier_tool::ToolDef;
+
+use crate::Services;
+
+/// The tools of this toolset.
+pub const TOOLS: &[ToolDef<Services>] = &[];

@@ -1,0 +1,8 @@
+//! Logs, read from their end.
+
+use gabier_tool::ToolDef;
+
+use crate::Services;
+
+/// The tools of this toolset.
+pub const TOOLS: &[ToolDef<Services>] = &[];
