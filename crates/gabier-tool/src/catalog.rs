@@ -21,17 +21,21 @@ pub struct Catalog {
     groups: Vec<(String, Vec<String>)>,
 }
 
+/// Reads the checked arguments of a call and joins them with the tool's services.
+type Begin = dyn Fn(Value, Arc<Running>) -> Result<Box<dyn Started>> + Send + Sync;
+
 /// One tool of the catalog.
 pub struct Entry {
     /// What is known of it.
     pub facts: Facts,
     /// The toolset it belongs to.
     pub toolset: &'static str,
-    make: (fn() -> Value, fn() -> Value),
+    input: fn() -> Value,
+    output: fn() -> Value,
     schemas: OnceLock<Schemas>,
     params: OnceLock<Vec<Param>>,
     validator: OnceLock<Validator>,
-    begin: Box<dyn Fn(Value, Arc<Running>) -> Result<Box<dyn Started>> + Send + Sync>,
+    begin: Box<Begin>,
 }
 
 /// The schemas of a tool (JSON Schema 2020-12) and its help text.
@@ -191,7 +195,8 @@ impl Entry {
         Self {
             facts: def.facts,
             toolset,
-            make: (def.input, def.output),
+            input: def.input,
+            output: def.output,
             schemas: OnceLock::new(),
             params: OnceLock::new(),
             validator: OnceLock::new(),
@@ -201,7 +206,7 @@ impl Entry {
 
     /// The schemas, made once.
     pub fn schemas(&self) -> &Schemas {
-        self.schemas.get_or_init(|| schema::schemas(&self.facts, self.make.0(), self.make.1()))
+        self.schemas.get_or_init(|| schema::schemas(&self.facts, (self.input)(), (self.output)()))
     }
 
     /// The flat parameters, made once from the input schema.

@@ -120,7 +120,7 @@ impl Dispatch {
         let decision = policy.decide(&running.caller, &entry, effect, &kept)?;
         if common.dry_run {
             let plan = started.plan().await?.unwrap_or_default();
-            return Ok(planned(&entry, effect, decision, &kept, &plan));
+            return Ok(planned(&entry, effect, &decision, &kept, &plan));
         }
 
         // Rate: a place among the calls in flight.
@@ -232,7 +232,7 @@ impl Dispatch {
                     }
                     if schemas.reveals.is_empty() {
                         done.view.map_text(&mut |text| {
-                            shape::clean_text(text, redactor, &mut Sanitised::default())
+                            shape::clean_text(text, redactor, &mut Sanitised::default());
                         });
                     }
                 }
@@ -288,7 +288,7 @@ impl Common {
 }
 
 /// The answer of a dry run.
-fn planned(entry: &Entry, effect: Effect, decision: Decision, arguments: &Value, plan: &Plan) -> Done {
+fn planned(entry: &Entry, effect: Effect, decision: &Decision, arguments: &Value, plan: &Plan) -> Done {
     let data = json!({
         "dry_run": true,
         "tool": entry.facts.name,

@@ -209,14 +209,14 @@ kinds! {
     Forbidden "FORBIDDEN" 403 7 false "Ask an administrator for the right that details name.",
     PolicyBlocked "POLICY_BLOCKED" 403 7 false "The host's policy refuses this command.",
     ApprovalRequired "APPROVAL_REQUIRED" 409 8 true "Have the pending approval answered, then call again.",
-    NotFound "NOT_FOUND" 404 4 false "Check the name; the nearest ones are in details.",
+    NotFound "NOT_FOUND" 404 4 false "Check the name; the nearest ones are in `details`.",
     Conflict "CONFLICT" 409 8 false "Look at the present state first.",
     ConfirmationRequired "CONFIRMATION_REQUIRED" 409 8 false "Confirm with force or --yes.",
     RetryLimitExceeded "RETRY_LIMIT_EXCEEDED" 409 8 false "Start the work anew.",
     HashMismatch "HASH_MISMATCH" 409 8 true "Read the file again and repeat the edit.",
     OldstringNotFound "OLDSTRING_NOT_FOUND" 422 2 false "Take the text to replace from the file as it is now.",
     MultipleMatches "MULTIPLE_MATCHES" 422 2 false "Give more context, or replace all.",
-    RateLimited "RATE_LIMITED" 429 8 true "Wait as long as details.retry_after_ms says.",
+    RateLimited "RATE_LIMITED" 429 8 true "Wait as long as `details.retry_after_ms` says.",
     QueueFull "QUEUE_FULL" 429 8 true "Wait until queued tasks have ended.",
     Cancelled "CANCELLED" 409 130 false "Call again if the work is still wanted.",
     ConnectionFailed "CONNECTION_FAILED" 502 5 true "Check that the host is up and reachable.",
@@ -228,9 +228,9 @@ kinds! {
     CommandTimeout "COMMAND_TIMEOUT" 504 6 true "Give the command more time, or run it in the background.",
     Timeout "TIMEOUT" 504 6 true "Ask for less, or give more time.",
     NotAvailable "NOT_AVAILABLE" 501 1 false "This machine lacks what the tool needs.",
-    Unavailable "UNAVAILABLE" 503 5 true "Look at system_health and try again.",
+    Unavailable "UNAVAILABLE" 503 5 true "Look at `system_health` and try again.",
     AuditUnavailable "AUDIT_UNAVAILABLE" 503 5 true "Make the audit log writable again.",
-    Internal "INTERNAL" 500 70 false "Report it with details.request_id.",
+    Internal "INTERNAL" 500 70 false "Report it with `details.request_id`.",
 }
 
 impl ErrorKind {

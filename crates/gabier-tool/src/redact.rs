@@ -120,7 +120,7 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
         spellings.push(percent.into_bytes());
     }
     if let Ok(json) = serde_json::to_string(secret) {
-        spellings.push(json[1..json.len() - 1].as_bytes().to_vec());
+        spellings.push(json.as_bytes()[1..json.len() - 1].to_vec());
     }
     spellings.sort_unstable();
     spellings.dedup();

@@ -99,10 +99,14 @@ fn each(value: &mut Value, path: &[String], change: &mut dyn FnMut(&mut String))
     match (path.split_first(), value) {
         (None, Value::String(text)) => change(text),
         (Some((key, rest)), Value::Array(items)) if key == "*" => {
-            items.iter_mut().for_each(|item| each(item, rest, change));
+            for item in items {
+                each(item, rest, change);
+            }
         }
         (Some((key, rest)), Value::Object(object)) if key == "*" => {
-            object.values_mut().for_each(|inner| each(inner, rest, change));
+            for inner in object.values_mut() {
+                each(inner, rest, change);
+            }
         }
         (Some((key, rest)), Value::Object(object)) => {
             if let Some(inner) = object.get_mut(key) {

@@ -132,13 +132,16 @@ pub struct Facts {
     pub idempotent: bool,
 }
 
+/// Reads the checked arguments of a call.
+type Begin<S> = fn(Arc<S>, Value, Arc<Running>) -> Result<Box<dyn Started>>;
+
 /// A tool of a list: what is known of it, and how to begin a call.
 pub struct ToolDef<S: 'static> {
     /// What is known of it.
     pub facts: Facts,
     pub(crate) input: fn() -> Value,
     pub(crate) output: fn() -> Value,
-    pub(crate) begin: fn(Arc<S>, Value, Arc<Running>) -> Result<Box<dyn Started>>,
+    pub(crate) begin: Begin<S>,
 }
 
 impl<S: Send + Sync + 'static> ToolDef<S> {

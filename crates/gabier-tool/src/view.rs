@@ -269,17 +269,25 @@ fn map_block(block: &mut Block, rewrite: &mut dyn FnMut(&mut String)) {
         }
         Block::Table { title, columns, rows } => {
             title.iter_mut().for_each(&mut *rewrite);
-            columns.iter_mut().for_each(|column| rewrite(&mut column.label));
-            rows.iter_mut().flatten().for_each(|cell| rewrite(&mut cell.text));
+            for column in columns {
+                rewrite(&mut column.label);
+            }
+            for cell in rows.iter_mut().flatten() {
+                rewrite(&mut cell.text);
+            }
         }
         Block::Panel { title, body, .. } => {
             rewrite(title);
-            body.iter_mut().for_each(|inner| map_block(inner, rewrite));
+            for inner in body {
+                map_block(inner, rewrite);
+            }
         }
         Block::Meter { label, .. } | Block::Spark { label, .. } => rewrite(label),
         Block::Tree { label, children } => {
             rewrite(label);
-            children.iter_mut().for_each(|inner| map_block(inner, rewrite));
+            for inner in children {
+                map_block(inner, rewrite);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 /// Folds `camelCase` keys and declared aliases to the schema's names, leaves out nulls of optional parameters, and
 /// makes whole floats integers where the schema wants one. Both spellings at once, with different values, is an
 /// error.
-pub fn normalise(arguments: &mut Map<String, Value>, schema: &Value) -> Result<()> {
+pub(super) fn normalise(arguments: &mut Map<String, Value>, schema: &Value) -> Result<()> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
     fold_keys(arguments, properties)?;
     let required = |name: &str| {
@@ -83,7 +83,7 @@ fn known_name(key: &str, properties: &Map<String, Value>) -> Option<String> {
 }
 
 /// `continueOnError` = `continue_on_error`; hyphens count as underscores.
-pub fn snake_case(name: &str) -> String {
+fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         match c {
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn check(arguments: Value, expected: Value) {
+    fn check(arguments: Value, expected: &Value) {
         let schema = json!({
             "properties": {
                 "key_path": {"type": "string"},
@@ -128,39 +128,42 @@ mod tests {
         });
         let Value::Object(mut object) = arguments else { panic!("arguments are an object") };
         match normalise(&mut object, &schema) {
-            Ok(()) => assert_eq!(Value::Object(object), expected),
-            Err(error) => assert_eq!(json!(error.message()), expected),
+            Ok(()) => assert_eq!(Value::Object(object), *expected),
+            Err(error) => assert_eq!(json!(error.message()), *expected),
         }
     }
 
     #[test]
     fn camel_case_is_folded_at_every_depth() {
-        check(json!({"keyPath": "a"}), json!({"key_path": "a"}));
-        check(json!({"steps": [{"continueOnError": true}]}), json!({"steps": [{"continue_on_error": true}]}));
+        check(json!({"keyPath": "a"}), &json!({"key_path": "a"}));
+        check(
+            json!({"steps": [{"continueOnError": true}]}),
+            &json!({"steps": [{"continue_on_error": true}]}),
+        );
     }
 
     #[test]
     fn a_declared_alias_is_folded() {
-        check(json!({"overwrite": true}), json!({"force": true}));
+        check(json!({"overwrite": true}), &json!({"force": true}));
     }
 
     #[test]
     fn two_spellings_with_different_values_are_refused() {
         check(
             json!({"keyPath": "a", "key_path": "b"}),
-            json!("key_path: is given twice, as key_path and as keyPath, with different values"),
+            &json!("key_path: is given twice, as key_path and as keyPath, with different values"),
         );
-        check(json!({"keyPath": "a", "key_path": "a"}), json!({"key_path": "a"}));
+        check(json!({"keyPath": "a", "key_path": "a"}), &json!({"key_path": "a"}));
     }
 
     #[test]
     fn a_null_is_an_absent_parameter_and_a_whole_float_an_integer() {
-        check(json!({"key_path": null, "count": 22.0}), json!({"count": 22}));
-        check(json!({"count": 22.5}), json!({"count": 22.5}));
+        check(json!({"key_path": null, "count": 22.0}), &json!({"count": 22}));
+        check(json!({"count": 22.5}), &json!({"count": 22.5}));
     }
 
     #[test]
     fn unknown_names_stay_for_the_validator_to_name() {
-        check(json!({"whatEver": 1}), json!({"whatEver": 1}));
+        check(json!({"whatEver": 1}), &json!({"whatEver": 1}));
     }
 }

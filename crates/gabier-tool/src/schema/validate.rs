@@ -42,7 +42,7 @@ impl Validator {
         }
         let mut faults = Vec::new();
         for error in compiled.iter_errors(&value) {
-            self.explain(&error, &value, &mut faults);
+            self.explain(&error, &mut faults);
             if faults.len() >= MOST {
                 break;
             }
@@ -51,7 +51,7 @@ impl Validator {
         Err(failure(&faults))
     }
 
-    fn explain(&self, error: &ValidationError<'_>, value: &Value, faults: &mut Vec<Fault>) {
+    fn explain(&self, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         let pointer = error.instance_path().to_string();
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -65,7 +65,7 @@ impl Validator {
             }
             ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
                 match chosen_branch(context) {
-                    Some(errors) => errors.iter().for_each(|inner| self.explain(inner, value, faults)),
+                    Some(errors) => errors.iter().for_each(|inner| self.explain(inner, faults)),
                     None => faults.push(Fault::at(&pointer, "fits none of the allowed forms")),
                 }
             }
@@ -97,15 +97,14 @@ impl Fault {
         let properties = schema_at(schema, parent).and_then(|inner| inner.get("properties")?.as_object());
         let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
         let near = nearest(name, known.clone(), 1);
-        let message = match near.first() {
-            Some(near) => format!("is unknown; did you mean {near}?"),
-            None => {
-                let known: Vec<&str> = known.collect();
-                if known.is_empty() {
-                    "is unknown; there are no parameters here".to_owned()
-                } else {
-                    format!("is unknown; known are {}", known.join(", "))
-                }
+        let message = if let Some(near) = near.first() {
+            format!("is unknown; did you mean {near}?")
+        } else {
+            let known: Vec<&str> = known.collect();
+            if known.is_empty() {
+                "is unknown; there are no parameters here".to_owned()
+            } else {
+                format!("is unknown; known are {}", known.join(", "))
             }
         };
         Self { pointer: format!("{parent}/{}", escape(&printable(name))), message }
