@@ -37,6 +37,8 @@ pub trait Tool<S: Send + Sync + 'static>: DeserializeOwned + JsonSchema + Send +
     const LIMIT: Duration = Duration::from_secs(30);
     /// Older names, callable and hidden from lists.
     const ALIASES: &'static [&'static str] = &[];
+    /// Words that `tool_search` finds it by besides its name and help text, English and French.
+    const KEYWORDS: &'static str = "";
     /// A title for people; from the name when empty.
     const TITLE: &'static str = "";
     /// True when the result holds text from outside this machine.
@@ -112,6 +114,8 @@ pub struct Facts {
     pub name: &'static str,
     /// A title for people, or empty.
     pub title: &'static str,
+    /// Words that `tool_search` finds it by.
+    pub keywords: &'static str,
     /// The worst it can do.
     pub effect: Effect,
     /// When its answer comes.
@@ -151,6 +155,7 @@ impl<S: Send + Sync + 'static> ToolDef<S> {
             facts: Facts {
                 name: T::NAME,
                 title: T::TITLE,
+                keywords: T::KEYWORDS,
                 effect: T::EFFECT,
                 mode: T::MODE,
                 needs: T::NEEDS,
