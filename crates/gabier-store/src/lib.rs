@@ -1,1 +1,21 @@
 //! Where state rests: records, and the processes that share them.
+//!
+//! [`Records`] is the seam: small JSON documents by kind and key, changed by compare-and-set. [`Openers`] opens a
+//! store by its URL: [`Memory`], or [`Embedded`], SQLite in a data directory that all processes of one user on one
+//! machine share, each with a [`Presence`]. What every store must keep stands in [`contract`].
+
+pub mod contract;
+mod embedded;
+mod error;
+mod memory;
+mod open;
+mod presence;
+mod private;
+mod records;
+
+pub use embedded::Embedded;
+pub use error::{Error, ErrorKind, Result};
+pub use memory::Memory;
+pub use open::{Openers, Opening, Store};
+pub use presence::{Presence, Seen};
+pub use records::{Change, Expect, Record, Records, Version};
