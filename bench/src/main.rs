@@ -1,3 +1,94 @@
-//! Benchmarks against named yardsticks.
+//! Benchmarks against named yardsticks: the same tool on gabier and on the servers people know, in one run.
 
-fn main() {}
+mod bare_rmcp;
+mod contestant;
+mod figures;
+mod goals;
+mod http_load;
+mod measure;
+mod process;
+mod report;
+mod request;
+mod stdio_load;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use measure::Plan;
+use report::Report;
+
+fn main() -> Result<ExitCode> {
+    let matches = command_line().get_matches();
+    match matches.subcommand() {
+        Some(("mcp", flags)) => mcp(flags),
+        Some(("echo", flags)) => echo(flags),
+        _ => bail!("see --help"),
+    }
+}
+
+fn command_line() -> Command {
+    let number = |name, default, help| {
+        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u32)).help(help)
+    };
+    let mcp = Command::new("mcp")
+        .about("An echo tool over MCP: gabier, bare rmcp, Python FastMCP, TypeScript SDK")
+        .arg(number("rounds", "7", "Alternating rounds; every figure is their median"))
+        .arg(number("millis", "1500", "Length of one HTTP round of one server"))
+        .arg(number("connections", "8", "Keep-alive connections, one call in flight on each"))
+        .arg(number("stdio-calls", "300", "Calls to each stdio process"))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Keep all figures"),
+        );
+    let echo = Command::new("echo")
+        .about("Be one of our echo servers (the runs start them)")
+        .hide(true)
+        .arg(Arg::new("server").required(true).value_parser(["gabier", "rmcp"]))
+        .arg(Arg::new("port").value_parser(value_parser!(u16)));
+    Command::new("gabier-bench")
+        .about("Benchmarks against named yardsticks")
+        .subcommand_required(true)
+        .subcommands([mcp, echo])
+}
+
+fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
+    let number = |name| flags.get_one::<u32>(name).copied().unwrap_or_default();
+    let plan = Plan {
+        rounds: number("rounds") as usize,
+        round: Duration::from_millis(number("millis").into()),
+        connections: number("connections") as usize,
+        stdio_calls: number("stdio-calls").into(),
+    };
+    let home = tempfile::tempdir()?;
+    let contestants = contestant::all()?;
+    // One thread for the client leaves the other core to the server under load.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let http = runtime.block_on(measure::http(&plan, &contestants, home.path()))?;
+    let stdio = measure::stdio(&plan, &contestants, home.path())?;
+    let shipped = runtime.block_on(measure::shipped(&plan, home.path()))?;
+    let goals = goals::weigh(&http, &stdio, &shipped);
+    let report = Report { http, stdio, shipped, goals };
+    report.print()?;
+    if let Some(file) = flags.get_one::<PathBuf>("json") {
+        report.save(file)?;
+    }
+    let reached = report.goals.iter().all(|goal| goal.reached);
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[tokio::main]
+async fn echo(flags: &ArgMatches) -> Result<ExitCode> {
+    let port = flags.get_one::<u16>("port").copied();
+    match flags.get_one::<String>("server").map(String::as_str) {
+        Some("rmcp") => bare_rmcp::serve(port).await?,
+        _ => bail!("the echo server on gabier-kit is missing"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
