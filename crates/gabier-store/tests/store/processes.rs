@@ -83,6 +83,18 @@ async fn child() {
             answer("opened".to_owned());
             continue;
         }
+        if let Some(prefix) = order.strip_prefix("churn ") {
+            for number in 0..25 {
+                let store = open(Path::new(&directory), "churn");
+                store
+                    .records
+                    .put("host", &format!("{prefix}-{number}"), json!(1), Expect::Absent)
+                    .await
+                    .unwrap();
+            }
+            answer("churned".to_owned());
+            continue;
+        }
         let store: &Store = store.as_ref().unwrap();
         let records = &*store.records;
         match order.split_once(' ').unwrap_or((&order, "")) {
@@ -156,6 +168,21 @@ async fn many_processes_may_be_the_first_to_open_a_directory() {
 }
 
 #[tokio::test]
+async fn processes_may_come_and_go_while_others_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut others: Vec<_> = (0..4).map(|_| Other::start(directory.path())).collect();
+    for (number, other) in others.iter_mut().enumerate() {
+        other.tell(&format!("churn {number}"));
+    }
+    for other in &mut others {
+        assert_eq!(other.hear().as_deref(), Some("churned"));
+    }
+    let store = open(directory.path(), "parent");
+    assert_eq!(store.records.list("host").await.unwrap().len(), 100);
+    assert_eq!(store.records.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_change_shows_in_other_processes_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path(), "parent");
@@ -210,6 +237,27 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged() {
         acknowledged += keys.len();
     }
     assert!(acknowledged >= 500);
+}
+
+#[tokio::test]
+async fn the_living_go_on_at_once_when_one_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), "parent");
+    for round in 0..5 {
+        let mut other = Other::start(directory.path());
+        other.ask("open");
+        other.tell("write");
+        let keys: Vec<_> = (0..50).map(|_| other.hear().unwrap()).collect();
+        other.kill();
+        store.records.put("host", "web1", json!(round), Expect::Any).await.unwrap();
+        for key in keys {
+            assert!(store.records.remove("written", &key, Expect::Any).await.unwrap(), "{key} is lost");
+        }
+        other.child.wait().unwrap();
+        for record in store.records.list("written").await.unwrap() {
+            store.records.remove("written", &record.key, Expect::Any).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
