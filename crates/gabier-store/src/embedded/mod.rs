@@ -25,7 +25,7 @@ use self::sqlite::{Access, connect};
 use self::writer::Writer;
 use crate::private;
 use crate::records::{Change, Expect, Record, Records, Version};
-use crate::{Error, Presence, Result};
+use crate::{Error, ErrorKind, Presence, Result};
 
 /// The database within the data directory.
 const FILE: &str = "gabier.db";
@@ -151,4 +151,9 @@ fn prepare(file: &Path) -> Result<Connection> {
     let mut connection = connect(file, Access::Write)?;
     schema::migrate(&mut connection, file)?;
     Ok(connection)
+}
+
+/// What a caller meets when the thread that should answer is gone.
+fn ended() -> Error {
+    Error::new(ErrorKind::Unavailable, "use the store: its thread has ended")
 }

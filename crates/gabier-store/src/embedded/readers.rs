@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::rows;
+use super::ended;
 use super::sqlite::{Access, connect};
 use crate::{Error, Result};
 
@@ -50,9 +50,9 @@ impl Readers {
             // A caller that went away asked for no answer.
             let _ = reply.send(run(connection));
         });
-        let questions = self.questions.as_ref().ok_or_else(rows::ended)?;
-        questions.send(question).map_err(|_| rows::ended())?;
-        answer.await.unwrap_or_else(|_| Err(rows::ended()))
+        let questions = self.questions.as_ref().ok_or_else(ended)?;
+        questions.send(question).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::sqlite::Context as _;
-use crate::{Change, Error, ErrorKind, Record, Result, Version};
+use crate::{Change, ErrorKind, Record, Result, Version};
 
 pub(super) fn get(connection: &Connection, kind: &str, key: &str) -> Result<Option<Record>> {
     let doing = || format!("read the {kind} record {key}");
@@ -128,9 +128,4 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let value: Value = serde_json::from_str(row.get_ref("value")?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))?;
     Ok(Record { key: row.get("key")?, value, version: version(row)? })
-}
-
-/// For the owner of the threads: they have ended.
-pub(super) fn ended() -> Error {
-    Error::new(ErrorKind::Unavailable, "use the store: it has ended")
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::sqlite::{Context as _, is_fatal};
-use super::{rows, schema};
+use super::{ended, schema};
 use crate::{Error, ErrorKind, Result};
 
 /// How many requests one transaction takes at most.
@@ -43,9 +43,9 @@ impl Writer {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let request = Box::new(Pending { run, outcome: None, reply });
-        let requests = self.requests.as_ref().ok_or_else(rows::ended)?;
-        requests.send(request).map_err(|_| rows::ended())?;
-        answer.await.unwrap_or_else(|_| Err(rows::ended()))
+        let requests = self.requests.as_ref().ok_or_else(ended)?;
+        requests.send(request).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
@@ -81,7 +81,7 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T> + Send> Request for Pending<T, 
 
     fn answer(self: Box<Self>, committed: Result<()>) {
         let Self { outcome, reply, .. } = *self;
-        let outcome = committed.and_then(|()| outcome.unwrap_or_else(|| Err(rows::ended())));
+        let outcome = committed.and_then(|()| outcome.unwrap_or_else(|| Err(ended())));
         // A caller that went away asked for no answer.
         let _ = reply.send(outcome);
     }

@@ -9,8 +9,7 @@ enum Step {
     Get(&'static str, &'static str),
     List(&'static str),
     Apply(Vec<Draft>),
-    Put(Draft),
-    Remove(Draft),
+    Change(Draft),
     Reopen,
 }
 
@@ -45,8 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (kind(), key()).prop_map(|(kind, key)| Step::Get(kind, key)),
         1 => kind().prop_map(Step::List),
-        3 => draft().prop_map(Step::Put),
-        2 => draft().prop_map(Step::Remove),
+        5 => draft().prop_map(Step::Change),
         2 => prop::collection::vec(draft(), 0..5).prop_map(Step::Apply),
         1 => Just(Step::Reopen),
     ]
@@ -112,7 +110,7 @@ async fn answer(store: &dyn Records, step: Step) -> Answer {
             }
             store.apply(changes).await.map_or_else(failed, |()| Answer::Done)
         }
-        Step::Put(draft) | Step::Remove(draft) => match change(store, draft).await {
+        Step::Change(draft) => match change(store, draft).await {
             Change::Put { kind, key, value, expect } => {
                 store.put(&kind, &key, value, expect).await.map_or_else(failed, Answer::Version)
             }
