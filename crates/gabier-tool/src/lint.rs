@@ -7,12 +7,6 @@ use serde_json::Value;
 use crate::catalog::{Catalog, Entry};
 use crate::schema::Validator;
 
-/// Flags that belong to every command and cannot be a tool's.
-const RESERVED: [&str; 17] = [
-    "json", "output", "input", "yes", "color", "width", "url", "token", "quiet", "verbose", "help",
-    "version", "no-input", "no-pager", "data-dir", "config", "env-file",
-];
-
 /// What is wrong with a catalog, one sentence a fault; empty when nothing is.
 pub fn lint(catalog: &Catalog) -> Vec<String> {
     let mut faults = Vec::new();
@@ -55,15 +49,12 @@ fn lint_entry(entry: &Entry) -> Vec<String> {
     }
     undescribed(&schemas.input, "input", &mut faults);
     undescribed(&schemas.output, "output", &mut faults);
-    let mut flags: HashMap<String, String> = HashMap::new();
-    for param in entry.params() {
+    for param in entry.params().iter().filter(|param| param.renamed) {
         let path = param.path.join(".");
-        if RESERVED.contains(&param.flag.as_str()) {
-            faults.push(format!("{path}: --{} is a flag of every command", param.flag));
-        }
-        if let Some(other) = flags.insert(param.flag.clone(), path.clone()) {
-            faults.push(format!("{path}: has the flag of {other}, --{}", param.flag));
-        }
+        faults.push(format!(
+            "{path}: its flag is taken by another parameter or every command; --{} would stand in",
+            param.flag
+        ));
     }
     faults
 }
