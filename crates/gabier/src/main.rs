@@ -1,3 +1,31 @@
 //! The shipped binary: the kit with the toolbox.
 
-fn main() {}
+use std::process::ExitCode;
+
+use gabier_kit::{App, Variable, VariableUse};
+use gabier_toolbox::{Services, Settings, TOOLSETS};
+
+/// What MCP clients tell their model (at most 2,000 characters).
+const INSTRUCTIONS: &str = include_str!("instructions.txt");
+
+/// Variables of older projects that set keys of the toolbox.
+const VARIABLES: &[Variable] = &[
+    Variable { name: "MCP_ALLOWED_ROOTS", usage: VariableUse::Paths("files.roots") },
+    Variable { name: "DBUS_SYSTEM_BUS_ADDRESS", usage: VariableUse::Key("monitor.bus_address") },
+];
+
+fn main() -> ExitCode {
+    App::new("gabier", env!("CARGO_PKG_VERSION"))
+        .about("An MCP server, REST service, command line and shell over one list of tools.")
+        .instructions(INSTRUCTIONS)
+        .settings::<Settings>()
+        .variables(VARIABLES)
+        .tools(TOOLSETS, |setup| Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir)))
+        .profile("it", &["files", "monitor", "logs", "network", "math"])
+        .profile("admin", &["access", "system"])
+        .short_route("GET", "/tools/system-info", "system_info")
+        .short_route("POST", "/tools/ping", "ping_host")
+        .short_route("POST", "/tools/port-scan", "port_scan")
+        .short_route("POST", "/tools/calculator", "calculator")
+        .run()
+}
