@@ -75,6 +75,7 @@ endpoint = "http://127.0.0.1:{search}/html/"
 [dns]
 servers = ["127.0.0.1:{resolver}"]
 
-[egress]
-allow = ["127.0.0.1/32:{search}"]
+[[egress.allow]]
+cidr = "127.0.0.1"
+port = {search}
 """

@@ -80,7 +80,7 @@ def main(report):
             return {"$file": str(file), "$search": search, "$port": "9"}
 
         # HTTP callers reach only files below a root that the configuration names.
-        rooted = config + '\n[files]\nallowed_roots = ["/tmp"]\n'
+        rooted = config + '\n[files]\nroots = ["/tmp"]\n'
         over_http(report, rooted, known)
         over_stdio(report, config, known)
 
