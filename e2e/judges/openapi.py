@@ -52,11 +52,10 @@ def fuzz(report, home, server, seed, who, headers):
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
     )
     cases = re.search(r"([\d,]+) generated", done.stdout)
-    found = f"{cases[1] if cases else 'no'} cases"
-    report.check(f"schemathesis, seed {seed}, {who}: {found}, nothing found", done.returncode == 0 and cases,
-                 f"exit {done.returncode}\n{done.stdout[-6000:]}{done.stderr[-600:]}")
-    if done.returncode != 0:
-        print(done.stdout[-20000:])
+    if done.returncode != 0 or not cases:
+        print(done.stdout[-30000:], done.stderr[-3000:])
+    claim = f"schemathesis, seed {seed}, {who}: {cases[1] if cases else 'no'} cases, nothing found"
+    report.check(claim, done.returncode == 0 and cases, f"exit {done.returncode}")
 
 
 def main(report):
