@@ -107,7 +107,7 @@ impl Projection<'_> {
                 "additionalProperties" if value == &json!(false) => {
                     out.insert(key.clone(), false.into());
                 }
-                "prefixItems" => tuple(self.list(value, depth), &mut out),
+                "prefixItems" => tuple(&self.list(value, depth), &mut out),
                 "anyOf" | "oneOf" => self.union(value, depth, &mut out),
                 "type" => self.kind(value, &mut out),
                 "enum" => self.words(value, &mut out),
@@ -117,7 +117,12 @@ impl Projection<'_> {
                         out.insert(key.clone(), value.clone());
                     }
                 }
-                "title" | "examples" | "writeOnly" | "readOnly" | "deprecated" | "items"
+                "title"
+                | "examples"
+                | "writeOnly"
+                | "readOnly"
+                | "deprecated"
+                | "items"
                 | "additionalProperties" => {}
                 key if key.starts_with('$') || key.starts_with("x-") && key != "x-mcp-header" => {}
                 _ => {
@@ -238,7 +243,8 @@ fn documented_words(schema: &Map<String, Value>) -> Option<Value> {
             (None, Some(list)) => list.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?,
             (None, None) => return None,
         };
-        if let (Some(text), [word]) = (branch.get("description").and_then(Value::as_str), of_branch.as_slice())
+        if let (Some(text), [word]) =
+            (branch.get("description").and_then(Value::as_str), of_branch.as_slice())
         {
             help.push(format!("{word}: {}", text.trim_end_matches('.').replace('\n', " ")));
         }
@@ -259,7 +265,7 @@ fn documented_words(schema: &Map<String, Value>) -> Option<Value> {
 }
 
 /// A tuple as a list of that length whose items are any of the tuple's.
-fn tuple(items: Vec<Value>, out: &mut Map<String, Value>) {
+fn tuple(items: &[Value], out: &mut Map<String, Value>) {
     let length = items.len();
     out.insert("items".to_owned(), json!({"anyOf": items}));
     out.insert("minItems".to_owned(), length.into());
@@ -311,7 +317,10 @@ mod tests {
             &json!({"type": "integer", "format": "uint32", "title": "T", "x-cli": {}, "x-mcp-header": "Port"}),
             &json!({"type": "integer", "x-mcp-header": "Port"}),
         );
-        check(&json!({"type": "string", "format": "password", "writeOnly": true}), &json!({"type": "string"}));
+        check(
+            &json!({"type": "string", "format": "password", "writeOnly": true}),
+            &json!({"type": "string"}),
+        );
     }
 
     #[test]
