@@ -6,12 +6,13 @@ pub mod logs;
 pub mod math;
 pub mod monitor;
 pub mod network;
+pub mod testing;
 
 mod services;
 
 pub use services::{Services, Settings};
 
-use gabier_tool::Toolset;
+use gabier_tool::{Error, Result, Toolset};
 
 /// All toolsets, in the order in which every face shows them.
 pub const TOOLSETS: &[Toolset<Services>] = &[
@@ -22,3 +23,12 @@ pub const TOOLSETS: &[Toolset<Services>] = &[
     Toolset { name: "math", tools: math::TOOLS },
     Toolset { name: "demo", tools: demo::TOOLS },
 ];
+
+/// Does work that blocks or computes for long away from the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal("doing blocking work").with_source(error))?
+}

@@ -1,12 +1,57 @@
 //! What the tools may reach.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use gabier_egress::Egress;
+use gabier_tool::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{files, monitor, network};
+
 /// What the tools may reach.
-pub struct Services {}
+pub struct Services {
+    /// Local files.
+    pub files: files::Roots,
+    /// The service manager of this machine.
+    pub monitor: monitor::Monitor,
+    /// The network.
+    pub network: network::Network,
+}
 
 /// The settings of the tools; each toolset has its own section.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {}
+pub struct Settings {
+    /// Local files.
+    pub files: files::Settings,
+    /// The state of this machine.
+    pub monitor: monitor::Settings,
+    /// Name lookups.
+    pub dns: network::Dns,
+    /// The web search.
+    pub web_search: network::WebSearch,
+    /// The port scanner.
+    pub port_scan: network::PortScan,
+    /// What requests over HTTP may reach.
+    pub egress: gabier_egress::Settings,
+}
+
+impl Services {
+    /// Reads the settings. Nothing is connected before it is used. The data directory is kept from the file tools.
+    pub fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Self> {
+        Ok(Self {
+            files: files::Roots::open(&settings.files, data_dir)?,
+            monitor: monitor::Monitor::open(&settings.monitor),
+            network: network::Network::open(
+                &network::Settings {
+                    dns: settings.dns.clone(),
+                    web_search: settings.web_search.clone(),
+                    port_scan: settings.port_scan.clone(),
+                },
+                Arc::new(Egress::new(settings.egress.clone())),
+            ),
+        })
+    }
+}

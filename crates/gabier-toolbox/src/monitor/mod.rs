@@ -1,8 +1,43 @@
 //! The state of the machine gabier runs on.
 
+mod disk;
+mod mounts;
+mod process;
+mod sample;
+mod service;
+mod system;
+
 use gabier_tool::ToolDef;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::Services;
 
 /// The tools of this toolset.
-pub const TOOLS: &[ToolDef<Services>] = &[];
+pub const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<system::SystemInfo>(),
+    ToolDef::of::<disk::DiskUsage>(),
+    ToolDef::of::<process::ProcessList>(),
+    ToolDef::of::<service::CheckService>(),
+];
+
+/// How this machine is asked for its state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address of the D-Bus system bus that the service manager listens on; the usual socket when absent.
+    pub bus_address: Option<String>,
+}
+
+/// The service manager of this machine.
+pub struct Monitor {
+    bus_address: String,
+}
+
+impl Monitor {
+    /// Reads the settings; the bus is reached at each use.
+    pub fn open(settings: &Settings) -> Self {
+        let usual = || "unix:path=/run/dbus/system_bus_socket".to_owned();
+        Self { bus_address: settings.bus_address.clone().unwrap_or_else(usual) }
+    }
+}
