@@ -179,7 +179,12 @@ impl Dispatch {
         let started = entry.begin(arguments.clone(), Arc::clone(&running))?;
         match started.forward() {
             None => Ok(Ready { entry, arguments, kept, common, started, running }),
-            Some(target) => self.forward(target, &entry, &running, trace),
+            Some(mut target) => {
+                if common.dry_run {
+                    target.arguments.insert("dry_run".to_owned(), true.into());
+                }
+                self.forward(target, &entry, &running, trace)
+            }
         }
     }
 

@@ -49,7 +49,7 @@ fn fold_keys(arguments: &mut Map<String, Value>, properties: &Map<String, Value>
     let strange: Vec<String> =
         arguments.keys().filter(|key| !properties.contains_key(key.as_str())).cloned().collect();
     for key in strange {
-        let Some(name) = known_name(&key, properties) else { continue };
+        let Some(name) = known_among(&key, properties) else { continue };
         let Some(value) = arguments.shift_remove(&key) else { continue };
         match arguments.get(&name) {
             Some(given) if *given != value => {
@@ -66,7 +66,12 @@ fn fold_keys(arguments: &mut Map<String, Value>, properties: &Map<String, Value>
     Ok(())
 }
 
-fn known_name(key: &str, properties: &Map<String, Value>) -> Option<String> {
+/// The parameter of an input schema that another spelling means: `camelCase`, hyphens, or a declared alias.
+pub fn known_name(key: &str, schema: &Value) -> Option<String> {
+    known_among(key, schema.get("properties")?.as_object()?)
+}
+
+fn known_among(key: &str, properties: &Map<String, Value>) -> Option<String> {
     let snake = snake_case(key);
     if properties.contains_key(&snake) {
         return Some(snake);

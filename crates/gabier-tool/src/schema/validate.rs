@@ -64,6 +64,10 @@ impl Validator {
                 faults.push(Fault::at(&format!("{pointer}/{}", escape(name)), "is required"));
             }
             ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+                if let Some(words) = words_of(context) {
+                    faults.push(Fault::at(&pointer, &format!("must be one of {}", words.join(", "))));
+                    return;
+                }
                 match chosen_branch(context) {
                     Some(errors) => errors.iter().for_each(|inner| self.explain(inner, faults)),
                     None => faults.push(Fault::at(&pointer, "fits none of the allowed forms")),
@@ -72,6 +76,22 @@ impl Validator {
             kind => faults.push(Fault::at(&pointer, &sentence(kind))),
         }
     }
+}
+
+/// The words of a documented enumeration: a union of nothing but constants.
+fn words_of(context: &[Vec<ValidationError<'static>>]) -> Option<Vec<String>> {
+    context
+        .iter()
+        .map(|errors| match errors.as_slice() {
+            [only] => match only.kind() {
+                ValidationErrorKind::Constant { expected_value } => {
+                    Some(expected_value.as_str().map_or_else(|| expected_value.to_string(), str::to_owned))
+                }
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
 }
 
 /// The branch of a union that was meant: the one whose tag matched, else the one with the fewest faults.
