@@ -1,0 +1,199 @@
+//! The protocol's requests, turned into calls of the catalog and back.
+
+use std::sync::Arc;
+
+use gabier_tool::{Call, Caller, Reply};
+use http::request::Parts;
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ProtocolVersion};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+use serde_json::{Map, Value, json};
+
+use crate::connection::{Connection, Kind};
+use crate::feedback::{Carried, Ear, Way, feedback};
+use crate::mcp::Shared;
+use crate::profile;
+use crate::wire::{PlainAnswer, log_level};
+
+/// One connection's server.
+pub(crate) struct Server {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: Arc<Connection>,
+}
+
+/// What is known of a request before it is served.
+pub(crate) struct Visit {
+    pub(crate) caller: Caller,
+    pub(crate) profile: String,
+    pub(crate) is_modern: bool,
+}
+
+impl Server {
+    /// Who asks, in which profile and by which era's rules.
+    pub(crate) fn visit(&self, request: &RequestContext<RoleServer>) -> Result<Visit, ErrorData> {
+        let parts = request.extensions.get::<Parts>();
+        let caller = parts
+            .and_then(|parts| parts.extensions.get::<Caller>())
+            .or(self.connection.caller.as_ref())
+            .ok_or_else(|| ErrorData::internal_error("the request was not identified", None))?
+            .clone();
+        let shared = &self.shared;
+        let asked = parts.and_then(profile::asked).or_else(|| self.connection.profile.clone());
+        let profile = profile::choose(shared.dispatch.catalog(), &shared.options.profile, asked, &caller)?;
+        let is_modern = is_modern(request.protocol_version().as_ref());
+        log_level(&request.meta)?;
+        Ok(Visit { caller, profile, is_modern })
+    }
+
+    /// One page of the tools.
+    pub(crate) fn list(
+        &self,
+        params: Option<&Value>,
+        request: &RequestContext<RoleServer>,
+    ) -> Result<Value, ErrorData> {
+        let visit = self.visit(request)?;
+        let cursor = match params.and_then(|params| params.get("cursor")) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(cursor)) => Some(cursor.as_str()),
+            Some(_) => return Err(ErrorData::invalid_params("the cursor is not a string", None)),
+        };
+        let shared = &self.shared;
+        let page = shared.listing.page(&shared.dispatch, &visit.caller, &visit.profile, cursor)?;
+        let mut result = Map::new();
+        result.insert("tools".to_owned(), page.tools.into());
+        if let Some(next) = page.next {
+            result.insert("nextCursor".to_owned(), next.into());
+        }
+        if visit.is_modern {
+            let scope = cache_scope(&visit.caller);
+            result.insert("resultType".to_owned(), "complete".into());
+            result.insert("ttlMs".to_owned(), LIST_TTL_MS.into());
+            result.insert("cacheScope".to_owned(), json!(scope));
+            result.insert("_meta".to_owned(), json!(shared.stamp));
+        }
+        Ok(result.into())
+    }
+
+    /// Calls a tool of the catalog, or a raw one.
+    pub(crate) async fn call(
+        &self,
+        call: CallToolRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let visit = self.visit(&request)?;
+        let shared = &self.shared;
+        let _counted = shared.calls.token();
+        if shared.dispatch.catalog().get(&call.name).is_some() {
+            return self.dispatch(call, &visit, &request).await;
+        }
+        if shared.listing.raw(&call.name).is_none() {
+            let nearest = shared.dispatch.catalog().find(&call.name).err();
+            let data = nearest.and_then(|error| Some(json!({"nearest": error.details().get("nearest")?})));
+            let message = format!("Unknown tool: {:?}", call.name);
+            return Err(ErrorData::invalid_params(message, data));
+        }
+        let closed = self.connection.closed.clone();
+        tokio::select! {
+            response = shared.extras.call(call, request) => response,
+            () = closed.cancelled() => Err(ErrorData::internal_error("the connection was closed", None)),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        call: CallToolRequestParams,
+        visit: &Visit,
+        request: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let dispatch = &self.shared.dispatch;
+        let asking = &self.shared.asking;
+        let given = asking.open(&visit.caller, &call, dispatch.guards().clock.monotonic())?;
+        let (voice, line) = feedback(&call.name, self.ear(visit, request), given.clone());
+        let cancel = request.ct.child_token();
+        let mut ours = Call::new(
+            &*call.name,
+            call.arguments.clone().unwrap_or_default(),
+            visit.caller.clone(),
+            self.connection.surface,
+        );
+        ours.feedback = Arc::new(voice);
+        ours.cancel = cancel.clone();
+        if let Some(id) = request_id(request) {
+            ours.request_id = id;
+        }
+        let carrying = line.carry(&request.peer, dispatch.call(ours));
+        futures::pin_mut!(carrying);
+        let Carried { answer, open } = tokio::select! {
+            carried = &mut carrying => carried,
+            () = self.connection.closed.cancelled() => {
+                cancel.cancel();
+                carrying.await
+            }
+        };
+        if !open.is_empty() && answer.envelope.is_error() {
+            return asking.close(&open, &given, &visit.caller, &call).map(Into::into).map_err(|error| {
+                tracing::error!(?error, tool = &*call.name, "a question could not be asked");
+                ErrorData::internal_error("the question could not be asked", None)
+            });
+        }
+        Ok(self.result(&answer, visit.is_modern).into())
+    }
+
+    /// The envelope as structured content, and the same JSON as the one text block.
+    fn result(&self, reply: &Reply, is_modern: bool) -> CallToolResult {
+        let envelope = reply.envelope.to_value();
+        let text = vec![ContentBlock::text(envelope.to_string())];
+        let mut result = CallToolResult::success(text);
+        result.is_error = Some(reply.envelope.is_error());
+        result.structured_content = Some(envelope);
+        result.meta = is_modern.then(|| self.shared.stamp.clone());
+        result
+    }
+
+    /// What the client can take of this call.
+    fn ear(&self, visit: &Visit, request: &RequestContext<RoleServer>) -> Ear {
+        let parts = request.extensions.get::<Parts>();
+        if parts.is_some_and(|parts| parts.extensions.get::<PlainAnswer>().is_some()) {
+            return Ear::default();
+        }
+        let in_session = self.connection.kind == Kind::Session && !visit.is_modern;
+        let can_elicit =
+            request.client_capabilities().is_some_and(|capabilities| capabilities.elicitation.is_some());
+        Ear {
+            token: request.meta.get_progress_token(),
+            level: if in_session {
+                Some(self.connection.level())
+            } else {
+                request.meta.log_level().map(|level| level as u8)
+            },
+            content: in_session,
+            asking: match (can_elicit, visit.is_modern) {
+                (true, true) => Way::Again,
+                (true, false) if in_session => Way::Meanwhile,
+                _ => Way::Never,
+            },
+        }
+    }
+}
+
+/// How long a list may be kept.
+pub(crate) const LIST_TTL_MS: u64 = 60_000;
+
+/// Lists depend on the rights of whoever has an identity.
+pub(crate) fn cache_scope(caller: &Caller) -> rmcp::model::CacheScope {
+    match caller.kind {
+        gabier_tool::CallerKind::Anonymous => rmcp::model::CacheScope::Public,
+        _ => rmcp::model::CacheScope::Private,
+    }
+}
+
+/// True from the revision on that knows neither handshake nor session.
+pub(crate) fn is_modern(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|version| !version.has_initialize())
+}
+
+/// The id that the HTTP front gave the request.
+fn request_id(request: &RequestContext<RoleServer>) -> Option<String> {
+    let parts = request.extensions.get::<Parts>()?;
+    parts.headers.get("x-request-id")?.to_str().ok().map(str::to_owned)
+}
