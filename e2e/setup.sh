@@ -53,5 +53,5 @@ once .venv/.installed "requirements.txt" python_environment
 
 if is_ubuntu && ! has chromium && ! has google-chrome && [[ ! -d ~/.cache/ms-playwright ]]; then
   as_root env PLAYWRIGHT_BROWSERS_PATH="$HOME/.cache/ms-playwright" \
-    "$PWD/node_modules/.bin/node" node_modules/playwright-core/cli.js install --with-deps --only-shell chromium
+    "$PWD"/node_modules/node-linux-*/bin/node node_modules/playwright-core/cli.js install --with-deps --only-shell chromium
 fi

@@ -1,6 +1,7 @@
 """The programs under test: where they are, how they are started, awaited and stopped."""
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,9 @@ GABIER = Path(os.environ.get("GABIER_BIN", TARGET / "release" / "gabier"))
 CONFORMANCE_SERVER = Path(
     os.environ.get("CONFORMANCE_SERVER_BIN", TARGET / "release" / "examples" / "conformance-server")
 )
-NODE = E2E / "node_modules" / ".bin" / "node"
+# Node 22 is a package of its own; npm 9 leaves it out of `.bin`, so it is called where it lies.
+ARCHITECTURE = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+NODE = E2E / "node_modules" / f"node-linux-{ARCHITECTURE}" / "bin" / "node"
 
 
 def module(path):
