@@ -12,6 +12,7 @@ mod vet;
 
 pub use address::{Class, classify};
 pub use client::{BODY_LIMIT, Egress, MAX_REDIRECTS, Page, Request, TIME_LIMIT, reason_of};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use resolve::{Names, SystemNames};
 pub use settings::{Allow, Cidr, Settings};
 pub use vet::{Reach, Refusal};
