@@ -16,11 +16,11 @@ pub struct Services {
     pub files: files::Roots,
     /// The service manager of this machine.
     pub monitor: monitor::Monitor,
-    /// The network.
+    /// Names, addresses and pages.
     pub network: network::Network,
 }
 
-/// The settings of the tools; each toolset has its own section.
+/// The settings of the tools; each subject has its own section.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -34,24 +34,28 @@ pub struct Settings {
     pub web_search: network::WebSearch,
     /// The port scanner.
     pub port_scan: network::PortScan,
-    /// What requests over HTTP may reach.
+    /// Addresses that requests over HTTP may reach.
     pub egress: gabier_egress::Settings,
 }
 
 impl Services {
     /// Reads the settings. Nothing is connected before it is used. The data directory is kept from the file tools.
     pub fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Self> {
+        let egress = Arc::new(Egress::new(settings.egress.clone()));
         Ok(Self {
             files: files::Roots::open(&settings.files, data_dir)?,
             monitor: monitor::Monitor::open(&settings.monitor),
-            network: network::Network::open(
-                &network::Settings {
-                    dns: settings.dns.clone(),
-                    web_search: settings.web_search.clone(),
-                    port_scan: settings.port_scan.clone(),
-                },
-                Arc::new(Egress::new(settings.egress.clone())),
-            ),
+            network: network::Network::open(&settings.network(), egress),
         })
+    }
+}
+
+impl Settings {
+    fn network(&self) -> network::Settings {
+        network::Settings {
+            dns: self.dns.clone(),
+            web_search: self.web_search.clone(),
+            port_scan: self.port_scan.clone(),
+        }
     }
 }

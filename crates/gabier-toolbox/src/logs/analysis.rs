@@ -163,7 +163,9 @@ fn text_of(line: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     if shown.len() < line.len() {
-        text += &format!(" … ({} bytes)", line.len());
+        text.push_str(" … (");
+        text.push_str(&line.len().to_string());
+        text.push_str(" bytes)");
     }
     text
 }
