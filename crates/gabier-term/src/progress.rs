@@ -1,0 +1,112 @@
+//! What a running call says, on stderr.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use gabier_tool::{Abilities, Answer, Error, ErrorKind, Feedback, Level, Progress, Question, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::globals::Globals;
+use crate::prompt;
+use crate::terminal::Terminal;
+
+/// Shows progress as a bar on a terminal, and log lines anywhere.
+pub(crate) struct Live {
+    terminal: Arc<Terminal>,
+    globals: Globals,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Live {
+    pub(crate) fn new(terminal: Arc<Terminal>, globals: Globals) -> Self {
+        Self { terminal, globals, bar: Mutex::new(None) }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(|| self.terminal.say(text)),
+            None => self.terminal.say(text),
+        }
+    }
+}
+
+impl Feedback for Live {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bar has a thousand steps")]
+    fn progress(&self, progress: Progress) {
+        if !self.terminal.stderr_is_tty || self.globals.quiet {
+            return;
+        }
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bar.get_or_insert_with(|| bar_of(progress.total.is_some()));
+        if let Some(total) = progress.total.filter(|total| *total > 0.0) {
+            bar.set_length(1000);
+            bar.set_position((progress.done / total * 1000.0).clamp(0.0, 1000.0) as u64);
+        } else {
+            bar.tick();
+        }
+        if let Some(message) = progress.message {
+            bar.set_message(message);
+        }
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let wanted = match level {
+            _ if self.globals.quiet => false,
+            Level::Warn | Level::Error => true,
+            Level::Info => self.globals.verbose >= 1 || self.terminal.stderr_is_tty,
+            Level::Debug => self.globals.verbose >= 2,
+        };
+        if wanted {
+            self.say(message);
+        }
+    }
+
+    fn content(&self, content: &Value) {
+        if !self.globals.quiet {
+            let text = content.get("text").unwrap_or(content);
+            self.say(text.as_str().map_or_else(|| text.to_string(), str::to_owned).as_str());
+        }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { log: true, report_progress: true, stream_content: true }
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer>> {
+        Box::pin(async move {
+            if !self.terminal.can_ask(&self.globals) {
+                return Err(Error::new(
+                    ErrorKind::ConfirmationRequired,
+                    format!("{} (nobody can be asked here)", question.text),
+                )
+                .with("question", question.key.as_str()));
+            }
+            self.clear();
+            let question = question.clone();
+            tokio::task::spawn_blocking(move || prompt::answer(&question))
+                .await
+                .map_err(|error| Error::internal("asking a person").with_source(error))?
+        })
+    }
+}
+
+fn bar_of(has_total: bool) -> ProgressBar {
+    let template = if has_total {
+        "{bar:24} {percent:>3}% {elapsed} {wide_msg}"
+    } else {
+        "{spinner} {elapsed} {wide_msg}"
+    };
+    let bar = if has_total { ProgressBar::new(1000) } else { ProgressBar::new_spinner() };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
