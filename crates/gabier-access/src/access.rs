@@ -154,7 +154,7 @@ impl Access {
     /// The caller with a token of the store, while it is worth something and comes from where it may.
     fn opened_by(&self, held: &Held, address: Option<IpAddr>) -> Option<Caller> {
         let now = self.clock.now();
-        if held.state(now) != TokenState::Active || !held.grant.admits(address) {
+        if held.state(now) != TokenState::Valid || !held.grant.admits(address) {
             return None;
         }
         held.touch(now);

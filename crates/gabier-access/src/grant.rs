@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use gabier_tool::{Error, Permission, Resource, ResourceKind, Result, Timestamp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::token::TokenKind;
 
@@ -53,7 +54,7 @@ pub struct Grant {
 #[serde(rename_all = "snake_case")]
 pub enum TokenState {
     /// It opens the door.
-    Active,
+    Valid,
     /// Its time is over.
     Expired,
     /// It was taken back.
@@ -66,7 +67,7 @@ impl Grant {
         match (self.revoked, self.expires) {
             (Some(_), _) => TokenState::Revoked,
             (None, Some(expires)) if expires <= now => TokenState::Expired,
-            _ => TokenState::Active,
+            _ => TokenState::Valid,
         }
     }
 
@@ -76,6 +77,11 @@ impl Grant {
             || address.is_some_and(|address| {
                 self.networks.iter().any(|network| network.contains(&address.to_canonical()))
             })
+    }
+
+    /// What the store keeps.
+    pub(crate) fn row(&self) -> Value {
+        serde_json::to_value(self).expect("a grant has no key that JSON cannot hold")
     }
 
     /// What arguments may name, read. A grant that lost its last toolset keeps one that no tool belongs to.
@@ -92,6 +98,14 @@ impl Grant {
         self.only_toolsets = resources.iter().any(|text| names_toolset(&Resource::parse(text)));
         self.resources = resources;
     }
+}
+
+/// Rights in the order of the enum, once each, without `public`, which needs no token.
+pub(crate) fn tidy(mut permissions: Vec<Permission>) -> Vec<Permission> {
+    permissions.sort_unstable();
+    permissions.dedup();
+    permissions.retain(|permission| *permission != Permission::Public);
+    permissions
 }
 
 /// True for a resource that limits which tools may be called at all.

@@ -170,7 +170,7 @@ impl Held {
     /// What it is worth; one that was seen expired stays so, even when the clock is set back.
     pub(crate) fn state(&self, now: Timestamp) -> TokenState {
         match self.grant.state(now) {
-            TokenState::Active if self.was_expired.load(Ordering::Relaxed) => TokenState::Expired,
+            TokenState::Valid if self.was_expired.load(Ordering::Relaxed) => TokenState::Expired,
             TokenState::Expired => {
                 self.was_expired.store(true, Ordering::Relaxed);
                 TokenState::Expired

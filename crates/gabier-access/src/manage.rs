@@ -4,65 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use gabier_store::{Change, Expect};
-use gabier_tool::{Caller, Error, ErrorKind, Permission, Resource, ResourceKind, Result, Timestamp};
-use ipnet::IpNet;
-use serde_json::Value;
+use gabier_tool::{Caller, Error, ErrorKind, Permission, Result, Timestamp};
 
 use crate::access::Access;
-use crate::grant::{Grant, TokenState, checked_resources, names_toolset};
+use crate::edit::{Changed, Edit};
+use crate::grant::{Grant, TokenState};
 use crate::ledger::{self, Held, Page};
-use crate::token::{Token, TokenId, TokenKind};
+use crate::mint::{Minted, NewToken, administrator, mint};
+use crate::token::{TokenId, TokenKind};
 
-const LONGEST_DAYS: u16 = 365;
-const USUAL_DAYS: u16 = 90;
-const ADMIN_DAYS: u16 = 30;
 const SHORTEST_PREFIX: usize = 8;
-
-/// A token to be made.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    /// The name people will know it by.
-    pub name: String,
-    /// Whom to ask about it.
-    pub email: Option<String>,
-    /// What it is for; from its rights when absent.
-    pub kind: Option<TokenKind>,
-    /// Its rights.
-    pub permissions: Vec<Permission>,
-    /// What arguments may name; the maker's own list when absent, nothing when empty.
-    pub resources: Option<Vec<String>>,
-    /// The only tools it may call.
-    pub tools: Option<Vec<String>>,
-    /// The MCP profile it always gets.
-    pub profile: Option<String>,
-    /// The only networks it may come from; any when empty.
-    pub networks: Vec<IpNet>,
-    /// When it ends.
-    pub expiry: Expiry,
-}
-
-/// When a token ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expiry {
-    /// After 90 days, or 30 with the right `admin`.
-    #[default]
-    Usual,
-    /// After 1 to 365 days.
-    Days(u16),
-    /// Never: only when a person said so.
-    Never,
-}
-
-/// A token that was just made.
-#[derive(Debug)]
-pub struct Minted {
-    /// The token, for this once.
-    pub token: Token,
-    /// What is kept of it.
-    pub id: TokenId,
-    /// What it grants.
-    pub grant: Grant,
-}
 
 /// A token of the list.
 #[derive(Clone, Debug)]
@@ -75,86 +26,6 @@ pub struct Listed {
     pub state: TokenState,
     /// When it was last used, to the minute.
     pub last_used: Option<Timestamp>,
-}
-
-/// What is to change of a token.
-#[derive(Clone, Debug, Default)]
-pub struct Edit {
-    /// Resources to add.
-    pub add_resources: Vec<String>,
-    /// Resources to take away.
-    pub remove_resources: Vec<String>,
-    /// The whole list instead.
-    pub set_resources: Option<Vec<String>>,
-    /// The rights instead.
-    pub set_permissions: Option<Vec<Permission>>,
-    /// The address instead; none when empty.
-    pub set_email: Option<String>,
-}
-
-impl NewToken {
-    /// A token of a name and rights, with everything else as usual.
-    pub fn new(name: impl Into<String>, permissions: &[Permission]) -> Self {
-        Self {
-            name: name.into(),
-            email: None,
-            kind: None,
-            permissions: permissions.to_vec(),
-            resources: None,
-            tools: None,
-            profile: None,
-            networks: Vec::new(),
-            expiry: Expiry::Usual,
-        }
-    }
-
-    fn grant(self, maker: &Caller, now: Timestamp) -> Result<(TokenKind, Grant)> {
-        let permissions = tidy(self.permissions);
-        let is_admin = permissions.contains(&Permission::Admin);
-        let kind = self.kind.unwrap_or(if is_admin { TokenKind::Adm } else { TokenKind::Pat });
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-            return Err(Error::invalid(
-                "client_name",
-                "must have 1 to 200 characters, and no control characters",
-            ));
-        }
-        let mut grant = Grant {
-            name: name.to_owned(),
-            email: self.email,
-            kind,
-            permissions,
-            resources: Vec::new(),
-            only_toolsets: false,
-            tools: self.tools,
-            profile: self.profile,
-            networks: self.networks,
-            created: now,
-            created_by: maker.subject.to_string(),
-            expires: self.expiry.after(now, is_admin)?,
-            revoked: None,
-        };
-        match self.resources {
-            Some(resources) => grant.set_resources(checked_resources("resources", &resources)?),
-            None => inherit(&mut grant, maker),
-        }
-        Ok((kind, grant))
-    }
-}
-
-impl Expiry {
-    fn after(self, now: Timestamp, is_admin: bool) -> Result<Option<Timestamp>> {
-        let days = match self {
-            Self::Never => return Ok(None),
-            Self::Usual if is_admin => ADMIN_DAYS,
-            Self::Usual => USUAL_DAYS,
-            Self::Days(days) if (1..=LONGEST_DAYS).contains(&days) => days,
-            Self::Days(_) => {
-                return Err(Error::invalid("expires_in_days", format!("must be 1 to {LONGEST_DAYS}")));
-            }
-        };
-        Ok(Some(now + Duration::from_secs(u64::from(days) * 86_400)))
-    }
 }
 
 impl Access {
@@ -170,8 +41,7 @@ impl Access {
     pub async fn init_admin(&self, maker: &Caller, name: &str) -> Result<Minted> {
         let now = self.clock.now();
         let page = self.ledger.page().await?;
-        if page.iter().any(|held| held.grant.kind == TokenKind::Adm && held.state(now) == TokenState::Active)
-        {
+        if page.iter().any(|held| held.grant.kind == TokenKind::Adm && held.state(now) == TokenState::Valid) {
             return Err(Error::new(ErrorKind::Conflict, "an administrator's token is in force already")
                 .with_next("gabier admin recover makes another one"));
         }
@@ -223,20 +93,24 @@ impl Access {
         Ok(listed)
     }
 
-    /// Takes a token back, for the next request in every process. Gives its name; a token that was revoked before
-    /// stays as it was.
-    pub async fn revoke(&self, prefix: &str) -> Result<(TokenId, Grant)> {
+    /// The token whose id begins so, eight hexadecimal digits at least.
+    pub async fn find(&self, prefix: &str) -> Result<(TokenId, Grant)> {
+        let page = self.ledger.page().await?;
+        find(&page, prefix).map(|held| (held.id, held.grant.clone()))
+    }
+
+    /// Takes a token back, for the next request in every process. One that was revoked before stays as it was.
+    pub async fn revoke(&self, prefix: &str) -> Result<Changed> {
         let now = self.clock.now();
         self.change(prefix, |grant| {
             grant.revoked.get_or_insert(now);
             Ok(())
         })
         .await
-        .map(|(id, _, current)| (id, current))
     }
 
-    /// Changes what a token grants: all of it or nothing. Gives what it granted and what it grants now.
-    pub async fn update(&self, prefix: &str, edit: &Edit) -> Result<(TokenId, Grant, Grant)> {
+    /// Changes what a token grants: all of it or nothing.
+    pub async fn update(&self, prefix: &str, edit: &Edit) -> Result<Changed> {
         edit.check()?;
         self.change(prefix, |grant| {
             if grant.revoked.is_some() {
@@ -252,7 +126,7 @@ impl Access {
         let now = self.clock.now();
         let page = self.ledger.page().await?;
         let held = find(&page, prefix)?;
-        if held.state(now) != TokenState::Active {
+        if held.state(now) != TokenState::Valid {
             return Err(Error::new(ErrorKind::Conflict, "the token has ended, and cannot have a successor"));
         }
         let life = held.grant.expires.map(|expires| expires - held.grant.created);
@@ -276,7 +150,7 @@ impl Access {
     pub async fn advice(&self) -> Result<Vec<String>> {
         let now = self.clock.now();
         let page = self.ledger.page().await?;
-        let live: Vec<_> = page.iter().filter(|held| held.state(now) == TokenState::Active).collect();
+        let live: Vec<_> = page.iter().filter(|held| held.state(now) == TokenState::Valid).collect();
         let mut advice: Vec<String> =
             self.bootstraps().iter().filter_map(crate::Bootstrap::warning).collect();
         if live.iter().any(|held| held.permissions.has(Permission::Admin)) {
@@ -297,7 +171,7 @@ impl Access {
         &self,
         prefix: &str,
         mut edit: impl FnMut(&mut Grant) -> Result<()> + Send,
-    ) -> Result<(TokenId, Grant, Grant)> {
+    ) -> Result<Changed> {
         const ATTEMPTS: u32 = 5;
         let mut attempt = 1;
         loop {
@@ -305,11 +179,12 @@ impl Access {
             let held = find(&page, prefix)?;
             let mut current = held.grant.clone();
             edit(&mut current)?;
-            if current == held.grant {
-                return Ok((held.id, held.grant.clone(), current));
+            let changed = Changed { id: held.id, previous: held.grant.clone(), current };
+            if changed.current == changed.previous {
+                return Ok(changed);
             }
-            match self.write("change the token", vec![replace(held, &current)]).await {
-                Ok(()) => return Ok((held.id, held.grant.clone(), current)),
+            match self.write("change the token", vec![replace(held, &changed.current)]).await {
+                Ok(()) => return Ok(changed),
                 Err(error) if error.kind() == ErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
@@ -327,84 +202,8 @@ impl Access {
     }
 }
 
-impl Edit {
-    fn check(&self) -> Result<()> {
-        let is_step = !self.add_resources.is_empty() || !self.remove_resources.is_empty();
-        if is_step && self.set_resources.is_some() {
-            return Err(Error::invalid(
-                "set_resources",
-                "cannot be given with add_resources or remove_resources",
-            ));
-        }
-        let is_empty = !is_step
-            && self.set_resources.is_none()
-            && self.set_permissions.is_none()
-            && self.set_email.is_none();
-        if is_empty {
-            return Err(Error::new(ErrorKind::InvalidArgument, "nothing was given to change"));
-        }
-        Ok(())
-    }
-
-    fn apply(&self, grant: &mut Grant) -> Result<()> {
-        let added = checked_resources("add_resources", &self.add_resources)?;
-        if let Some(resources) = &self.set_resources {
-            grant.set_resources(checked_resources("set_resources", resources)?);
-        }
-        // What is taken away may be the last toolset: none is open then, instead of all.
-        grant.resources.retain(|resource| !self.remove_resources.contains(resource));
-        for resource in added {
-            grant.only_toolsets |= names_toolset(&Resource::parse(&resource));
-            if !grant.resources.contains(&resource) {
-                grant.resources.push(resource);
-            }
-        }
-        if let Some(permissions) = &self.set_permissions {
-            grant.permissions = tidy(permissions.clone());
-        }
-        if let Some(email) = &self.set_email {
-            grant.email = Some(email.clone()).filter(|email| !email.is_empty());
-        }
-        Ok(())
-    }
-}
-
-fn administrator(name: &str) -> NewToken {
-    NewToken {
-        kind: Some(TokenKind::Adm),
-        resources: Some(vec!["*".to_owned()]),
-        ..NewToken::new(name, &Permission::ALL)
-    }
-}
-
-/// In the order of the enum, once each, without `public`, which needs no token.
-fn tidy(mut permissions: Vec<Permission>) -> Vec<Permission> {
-    permissions.sort_unstable();
-    permissions.dedup();
-    permissions.retain(|permission| *permission != Permission::Public);
-    permissions
-}
-
-/// The maker's own list, written out.
-fn inherit(grant: &mut Grant, maker: &Caller) {
-    grant.only_toolsets = maker.resources.iter().any(names_toolset);
-    let is_real = |resource: &&Resource| !matches!(resource, Resource::One(ResourceKind::Toolset, name) if name.is_empty());
-    grant.resources = maker.resources.iter().filter(is_real).map(ToString::to_string).collect();
-}
-
-fn mint(kind: TokenKind, grant: Grant) -> Result<(Minted, Change)> {
-    let token = Token::mint(kind)?;
-    let id = token.id();
-    let change = Change::put(ledger::TOKENS, id.hex(), row(&grant), Expect::Absent);
-    Ok((Minted { token, id, grant }, change))
-}
-
 fn replace(held: &Held, grant: &Grant) -> Change {
-    Change::put(ledger::TOKENS, held.id.hex(), row(grant), Expect::Version(held.version))
-}
-
-fn row(grant: &Grant) -> Value {
-    serde_json::to_value(grant).expect("a grant has no key that JSON cannot hold")
+    Change::put(ledger::TOKENS, held.id.hex(), grant.row(), Expect::Version(held.version))
 }
 
 /// The one token whose id begins so.

@@ -117,8 +117,8 @@ async fn losing_the_last_toolset_closes_all_of_them_and_public_tools_stay() {
 
     let remove_resources = vec!["toolset:test".to_owned()];
     let edit = gabier_access::Edit { remove_resources, ..Default::default() };
-    let (_, _, current) = door.access.update(&minted.id.hex(), &edit).await.unwrap();
-    assert!(current.resources.is_empty());
+    let changed = door.access.update(&minted.id.hex(), &edit).await.unwrap();
+    assert!(changed.current.resources.is_empty());
     let caller = door.access.refresh(&caller).await.unwrap();
     assert!(check(&door, &caller, "look", &json!({})).contains("toolset:test"));
     assert_eq!(check(&door, &caller, "system_health", &json!({})), "ok");

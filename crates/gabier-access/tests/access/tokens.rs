@@ -99,7 +99,7 @@ async fn an_update_is_made_in_full_or_not_at_all() {
     let id = minted.id.prefix();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     let update = async |edit: Edit| match door.access.update(&id, &edit).await {
-        Ok((_, previous, current)) => format!("{:?} -> {:?}", previous.resources, current.resources),
+        Ok(changed) => format!("{:?} -> {:?}", changed.previous.resources, changed.current.resources),
         Err(error) => error.message().to_owned(),
     };
     let edit =
@@ -135,7 +135,7 @@ async fn a_token_is_named_by_eight_digits_or_more_and_by_no_ambiguous_ones() {
             .unwrap();
     }
     let revoke = async |prefix: &str| match door.access.revoke(prefix).await {
-        Ok((id, grant)) => format!("{} {}", id.hex(), grant.name),
+        Ok(changed) => format!("{} {}", changed.id.hex(), changed.current.name),
         Err(error) => error.kind().code().to_owned(),
     };
     assert_eq!(revoke("abcdef01").await, "CONFLICT");
@@ -229,7 +229,7 @@ async fn use_is_written_by_the_minute_and_never_by_the_request() {
     let other = Door::over(records, &Settings::default(), Vec::new());
     let listed = other.access.list().await.unwrap();
     assert_eq!(listed[0].last_used.unwrap().timestamp(), 1_800_000_000);
-    assert_eq!(listed[0].state, TokenState::Active);
+    assert_eq!(listed[0].state, TokenState::Valid);
 }
 
 #[tokio::test]
