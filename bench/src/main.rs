@@ -3,6 +3,7 @@
 mod bare_rmcp;
 mod contestant;
 mod figures;
+mod gabier_echo;
 mod goals;
 mod http_load;
 mod measure;
@@ -22,10 +23,14 @@ use measure::Plan;
 use report::Report;
 
 fn main() -> Result<ExitCode> {
+    // Called by that name this program is the echo server on gabier-kit, with the kit's own command line.
+    if std::env::args().next().is_some_and(|name| name == gabier_echo::NAME) {
+        return Ok(gabier_echo::run());
+    }
     let matches = command_line().get_matches();
     match matches.subcommand() {
         Some(("mcp", flags)) => mcp(flags),
-        Some(("echo", flags)) => echo(flags),
+        Some(("bare-rmcp", flags)) => serve_bare_rmcp(flags),
         _ => bail!("see --help"),
     }
 }
@@ -47,15 +52,14 @@ fn command_line() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Keep all figures"),
         );
-    let echo = Command::new("echo")
-        .about("Be one of our echo servers (the runs start them)")
+    let bare_rmcp = Command::new("bare-rmcp")
+        .about("Be the echo server on rmcp alone; the runs start it")
         .hide(true)
-        .arg(Arg::new("server").required(true).value_parser(["gabier", "rmcp"]))
         .arg(Arg::new("port").value_parser(value_parser!(u16)));
     Command::new("gabier-bench")
         .about("Benchmarks against named yardsticks")
         .subcommand_required(true)
-        .subcommands([mcp, echo])
+        .subcommands([mcp, bare_rmcp])
 }
 
 fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
@@ -84,11 +88,7 @@ fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
 }
 
 #[tokio::main]
-async fn echo(flags: &ArgMatches) -> Result<ExitCode> {
-    let port = flags.get_one::<u16>("port").copied();
-    match flags.get_one::<String>("server").map(String::as_str) {
-        Some("rmcp") => bare_rmcp::serve(port).await?,
-        _ => bail!("the echo server on gabier-kit is missing"),
-    }
+async fn serve_bare_rmcp(flags: &ArgMatches) -> Result<ExitCode> {
+    bare_rmcp::serve(flags.get_one::<u16>("port").copied()).await?;
     Ok(ExitCode::SUCCESS)
 }

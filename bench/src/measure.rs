@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use crate::contestant::{Contestant, shipped_binary};
+use crate::contestant::{Contestant, Start, shipped_binary};
 use crate::figures::{median, ms, percentile};
 use crate::http_load::{self, Connection};
 use crate::process::Process;
@@ -66,7 +66,7 @@ pub(crate) async fn http(plan: &Plan, contestants: &[Contestant], home: &Path) -
     for contestant in contestants {
         let port = free_port()?;
         let request = http_call(port, Era::Modern);
-        let started = start(&contestant.program, &contestant.on_port(port), home, port, &request).await;
+        let started = start(&contestant.start, &contestant.on_port(port), home, port, &request).await;
         let (process, start) = started.with_context(|| format!("starting {}", contestant.name))?;
         lanes.push(Lane { server: contestant.name, process, port, start, rounds: Vec::new() });
     }
@@ -141,7 +141,7 @@ pub(crate) fn stdio(plan: &Plan, contestants: &[Contestant], home: &Path) -> Res
     let mut visits: Vec<Vec<Visit>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..plan.rounds {
         for (contestant, visits) in contestants.iter().zip(&mut visits) {
-            let visit = visit(&contestant.program, contestant.on_stdio(), home, plan.stdio_calls);
+            let visit = visit(&contestant.start, contestant.on_stdio(), home, plan.stdio_calls);
             visits.push(visit.with_context(|| format!("{} over stdio", contestant.name))?);
         }
     }
@@ -178,21 +178,21 @@ pub(crate) async fn shipped(plan: &Plan, home: &Path) -> Result<ShippedFigures> 
 
 /// Starts a server and asks until it answers 200; gives back how long that took.
 async fn start(
-    program: &Path,
+    server: &Start,
     arguments: &[String],
     home: &Path,
     port: u16,
     request: &[u8],
 ) -> Result<(Process, Duration)> {
     let begin = Instant::now();
-    let process = Process::start(program, arguments, home, false)?;
+    let process = Process::start(server, arguments, home, false)?;
     loop {
         if let Ok(mut connection) = Connection::open(port).await
             && connection.exchange(request).await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
         {
             return Ok((process, begin.elapsed()));
         }
-        ensure!(begin.elapsed() < PATIENCE, "{} does not answer", program.display());
+        ensure!(begin.elapsed() < PATIENCE, "{} does not answer", server.program.display());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -1,11 +1,14 @@
 //! A server under measurement: its process, its CPU time and its memory.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::contestant::Start;
 
 /// The kernel counts CPU time for `/proc` in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
@@ -17,10 +20,13 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a program in a fresh home, so that no setting of the user takes part.
-    pub(crate) fn start(program: &Path, arguments: &[String], home: &Path, stdio: bool) -> Result<Self> {
+    pub(crate) fn start(start: &Start, arguments: &[String], home: &Path, stdio: bool) -> Result<Self> {
         let pipe = || if stdio { Stdio::piped() } else { Stdio::null() };
         #[expect(clippy::disallowed_methods, reason = "a benchmark starts what it measures")]
-        let mut command = Command::new(program);
+        let mut command = Command::new(&start.program);
+        if let Some(name) = start.called {
+            command.arg0(name);
+        }
         let child = command
             .args(arguments)
             .env("HOME", home)
@@ -28,7 +34,7 @@ impl Process {
             .stdout(pipe())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
+            .with_context(|| format!("starting {}", start.program.display()))?;
         Ok(Self { child })
     }
 

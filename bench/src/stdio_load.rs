@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::contestant::Start;
 use crate::process::Process;
 use crate::request::{Era, TEXT, call, handshake};
 
@@ -23,9 +24,9 @@ pub(crate) struct Visit {
 }
 
 /// Starts a process, shakes hands and calls one after the other; without calls it is only started.
-pub(crate) fn visit(program: &Path, arguments: &[String], home: &Path, calls: u64) -> Result<Visit> {
+pub(crate) fn visit(start: &Start, arguments: &[String], home: &Path, calls: u64) -> Result<Visit> {
     let begin = Instant::now();
-    let mut process = Process::start(program, arguments, home, true)?;
+    let mut process = Process::start(start, arguments, home, true)?;
     let (input, output) = process.pipes().context("the pipes were taken")?;
     let mut pipe = Pipe { input, output: BufReader::new(output), line: String::new() };
     let [initialize, initialized] = handshake();
