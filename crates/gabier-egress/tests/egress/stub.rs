@@ -13,15 +13,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A server that answers every request with what a function makes of its head, and remembers the heads.
-pub struct Stub {
-    pub port: u16,
+pub(crate) struct Stub {
+    pub(crate) port: u16,
     heads: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
 }
 
 impl Stub {
     /// A server on every loopback address.
-    pub async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("[::]:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (heads, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
@@ -36,19 +36,19 @@ impl Stub {
     }
 
     /// A server that says `trapped`.
-    pub async fn trap() -> Self {
+    pub(crate) async fn trap() -> Self {
         Self::start(|_| plain("trapped")).await
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -73,12 +73,12 @@ async fn serve(
     let _ = stream.shutdown().await;
 }
 
-pub fn plain(body: &str) -> Vec<u8> {
+pub(crate) fn plain(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
         .into_bytes()
 }
 
-pub fn redirect(status: u16, location: &str) -> Vec<u8> {
+pub(crate) fn redirect(status: u16, location: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
@@ -87,13 +87,13 @@ pub fn redirect(status: u16, location: &str) -> Vec<u8> {
 
 /// A resolver of a table: each question gets the next answer, and the last one again and again.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     answers: HashMap<&'static str, Vec<Vec<IpAddr>>>,
-    pub asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Table {
-    pub fn with(mut self, name: &'static str, addresses: &[&str]) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, addresses: &[&str]) -> Self {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self.answers.entry(name).or_default().push(addresses);
         self
@@ -109,7 +109,7 @@ impl Names for Table {
 }
 
 /// An egress that opens some ports of loopback.
-pub fn opening(ports: &[u16]) -> Egress {
+pub(crate) fn opening(ports: &[u16]) -> Egress {
     let allow = ports
         .iter()
         .map(|port| Allow { cidr: "127.0.0.0/8".parse().unwrap(), port: Some(*port), tool: None })
@@ -117,12 +117,12 @@ pub fn opening(ports: &[u16]) -> Egress {
     Egress::new(Settings { allow, metadata: false })
 }
 
-pub async fn get(egress: &Egress, reach: Reach, url: &str) -> Result<Page, Error> {
+pub(crate) async fn get(egress: &Egress, reach: Reach, url: &str) -> Result<Page, Error> {
     egress.send(Request::get("http_request", reach, url)).await
 }
 
 /// How a request ended: its body, the rule that refused it, or the code of the failure.
-pub fn ended(result: &Result<Page, Error>) -> String {
+pub(crate) fn ended(result: &Result<Page, Error>) -> String {
     match result {
         Ok(page) => String::from_utf8_lossy(&page.body).into_owned(),
         Err(error) => match error.details().get("rule").and_then(|rule| rule.as_str()) {

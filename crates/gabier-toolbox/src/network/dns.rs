@@ -34,7 +34,7 @@ pub(super) struct DnsLookup {
     kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 enum Kind {
     #[default]
     #[serde(rename = "auto")]

@@ -64,3 +64,42 @@ fn reach_of(caller: &Caller) -> Reach {
         CallerKind::Anonymous | CallerKind::Token | CallerKind::Bootstrap => Reach::Public,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gabier_tool::{Catalog, Toolset, lint};
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound_and_short() {
+        let mut catalog = Catalog::new();
+        let services = Arc::new(stub::services(&Settings::default()));
+        catalog.bind(Toolset { name: "network", tools: TOOLS }, &services);
+        assert_eq!(lint(&catalog), Vec::<String>::new());
+        for entry in catalog.iter() {
+            let schemas = entry.schemas();
+            let length = schemas.description.len() + schemas.input.to_string().len();
+            assert!(length <= 850, "{} takes {length} bytes", entry.facts.name);
+        }
+    }
+
+    #[test]
+    fn defaults_are_published() {
+        let mut catalog = Catalog::new();
+        let services = Arc::new(stub::services(&Settings::default()));
+        catalog.bind(Toolset { name: "network", tools: TOOLS }, &services);
+        let default = |tool: &str, parameter: &str| {
+            let entry = catalog.find(tool).unwrap();
+            entry.schemas().input["properties"][parameter]["default"].clone()
+        };
+        assert_eq!(default("dns_lookup", "type"), "auto");
+        assert_eq!(default("http_request", "method"), "GET");
+        assert_eq!(default("http_request", "timeout_s"), 10);
+        assert_eq!(default("ping_host", "count"), 4);
+        assert_eq!(default("port_scan", "ports"), "22,23,25,53,80,110,443,993,995");
+        assert_eq!(default("search_web", "max_results"), 5);
+    }
+}

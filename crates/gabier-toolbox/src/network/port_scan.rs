@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
-use gabier_tool::{Context, Effect, Error, ErrorKind, Mode, Permission, Profile, Result, Tool};
+use futures::future::{FutureExt, OptionFuture};
+use futures::stream::{self, Stream, StreamExt};
+use gabier_tool::{Clock, Context, Effect, Error, ErrorKind, Mode, Permission, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -83,14 +85,8 @@ impl Tool<Services> for PortScan {
         let scanned = ports.len();
         let mut scan =
             Scan { host: self.host.as_str().to_owned(), ip: address.to_string(), scanned, ..Scan::default() };
-        let clock = ctx.clock();
-        let mut knocks = stream::iter(ports)
-            .then(|port| async move {
-                if !address.is_loopback() {
-                    clock.sleep(PACE).await;
-                }
-                port
-            })
+        let pace = if address.is_loopback() { Duration::ZERO } else { PACE };
+        let mut knocks = paced(ports, pace, Arc::clone(ctx.clock()))
             .map(|port| async move { (port, knock(SocketAddr::new(address, port)).await) })
             .buffer_unordered(PARALLEL)
             .boxed();
@@ -113,6 +109,14 @@ impl Tool<Services> for PortScan {
         scan.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Ok(scan)
     }
+}
+
+/// The ports one by one, each after its wait.
+fn paced(ports: Vec<u16>, pace: Duration, clock: Arc<dyn Clock>) -> impl Stream<Item = u16> {
+    stream::iter(ports).then(move |port| {
+        let wait = (!pace.is_zero()).then(|| clock.sleep(pace));
+        OptionFuture::from(wait).map(move |_| port)
+    })
 }
 
 /// Connects and hangs up. What is wrong on our own side is an error, not a finding.
@@ -145,14 +149,12 @@ fn failed(host: &HostName, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::Value;
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::network::stub::services;
-    use crate::testing::{call_as, os_user};
+    use crate::testing::{StillClock, call_as, os_user};
 
     async fn scan(arguments: &str) -> String {
         call_as::<PortScan>(&Arc::new(services(&super::super::Settings::default())), os_user(), arguments)
@@ -183,6 +185,13 @@ mod tests {
         let count = |list: &str| found[list].as_array().unwrap().len();
         assert_eq!(count("open") + count("closed") + count("filtered"), 1024);
         assert!(found["closed"].as_array().unwrap().is_sorted_by_key(Value::as_u64));
+    }
+
+    #[tokio::test]
+    async fn two_hundred_knocks_take_a_second() {
+        let clock = Arc::new(StillClock::default());
+        let ports: Vec<_> = paced((1..=200).collect(), PACE, Arc::clone(&clock) as _).collect().await;
+        assert_eq!((ports.len(), clock.monotonic()), (200, Duration::from_secs(1)));
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ const OURS: [&str; 11] = [
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct HttpRequest {
     /// An http or https URL.
-    #[schemars(length(min = 1, max = 8192))]
+    #[schemars(length(min = 1, max = 8192), extend("x-cli" = {"flag": "target"}))]
     url: String,
     /// The method.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub(super) struct HttpRequest {
     timeout_s: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum Method {
     #[default]
