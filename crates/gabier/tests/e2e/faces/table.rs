@@ -1,0 +1,127 @@
+//! One sensible call of every tool: what to send, what is right, what may differ from call to call.
+
+use serde_json::{Value, json};
+
+/// A call whose outcome does not depend on the face.
+pub(crate) struct Row {
+    pub(crate) tool: &'static str,
+    /// `$file`, `$web`, `$port` and `$prefix` are filled in at the time.
+    pub(crate) arguments: Value,
+    /// The status of the envelope, or the code of the failure.
+    pub(crate) outcome: &'static str,
+    /// Places of the envelope that are compared by their types alone.
+    pub(crate) volatile: &'static [&'static str],
+}
+
+fn row(
+    tool: &'static str,
+    arguments: Value,
+    outcome: &'static str,
+    volatile: &'static [&'static str],
+) -> Row {
+    Row { tool, arguments, outcome, volatile }
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        row("read_file", json!({"file_path": "$file"}), "ok", &[]),
+        row("system_info", json!({}), "ok", &["/data"]),
+        row(
+            "disk_usage",
+            json!({}),
+            "ok",
+            &["/data/partitions/*/used", "/data/partitions/*/free", "/data/partitions/*/percent"],
+        ),
+        row("process_list", json!({"filter": "gabier", "limit": 1}), "ok", &["/data"]),
+        row("check_service", json!({"service": "ssh"}), "NOT_AVAILABLE", &[]),
+        row("log_analysis", json!({"log_file": "$file", "pattern": "SAILOR"}), "ok", &[]),
+        row(
+            "ping_host",
+            json!({"host": "127.0.0.1", "count": 1}),
+            "ok",
+            &["/data/rtt_min_ms", "/data/rtt_avg_ms", "/data/rtt_max_ms", "/data/rtt_mdev_ms", "/data/raw"],
+        ),
+        row("port_scan", json!({"host": "127.0.0.1", "ports": "$port"}), "ok", &["/data/duration_ms"]),
+        row("dns_lookup", json!({"name": "known.test", "type": "A"}), "ok", &["/data/records/*/ttl"]),
+        row(
+            "network_interfaces",
+            json!({}),
+            "ok",
+            &["/data/interfaces/*/rx_bytes", "/data/interfaces/*/tx_bytes"],
+        ),
+        row("http_request", json!({"url": "$web"}), "ok", &["/data/elapsed_ms"]),
+        row("web_search", json!({"query": "gabier"}), "ok", &[]),
+        row("calculator", json!({"expression": "2 + 2 * 3"}), "ok", &[]),
+        row(
+            "synchronousExampleToolEnhanced",
+            json!({"data": "abc"}),
+            "ok",
+            &["/data/ts", "/data/appAuthId", "/data/clientIp", "/data/frameworkSessionId"],
+        ),
+        row("monOutilSync", json!({"donnee_entree": "abc"}), "ok", &["/data/timestamp"]),
+        row("correctDebugContextTool", json!({}), "ok", &["/data"]),
+        row("help", json!({"tool": "calculator"}), "ok", &[]),
+        row("system_health", json!({}), "ok", &["/data/services/*", "/services/*"]),
+        row("system_about", json!({}), "ok", &[]),
+        row(
+            "admin_create_token",
+            json!({"client_name": "walk"}),
+            "created",
+            &["/data/token", "/data/token_hash_prefix", "/data/expires_at"],
+        ),
+        row("admin_list_tokens", json!({}), "ok", &["/data"]),
+        row(
+            "admin_update_token",
+            json!({"token_hash_prefix": "$prefix", "set_email": "a@gabier.example"}),
+            "ok",
+            &["/data/previous", "/data/current"],
+        ),
+        row(
+            "admin_revoke_token",
+            json!({"token_hash_prefix": "$prefix"}),
+            "deleted",
+            &["/data/token_hash_prefix"],
+        ),
+        row("tool_search", json!({"query": "disk"}), "ok", &[]),
+        row("tool_describe", json!({"name": "disk_usage"}), "ok", &[]),
+        row("tool_call", json!({"name": "calculator", "arguments": {"expression": "1 + 1"}}), "ok", &[]),
+    ]
+}
+
+/// Replaces what may differ by its type: lists by the type of their first item.
+pub(crate) fn blur(envelope: &Value, volatile: &[&str]) -> Value {
+    let mut envelope = envelope.clone();
+    for place in volatile.iter().chain(&["/timestamp", "/details/request_id"]) {
+        let steps: Vec<&str> = place.split('/').skip(1).collect();
+        blur_at(&mut envelope, &steps);
+    }
+    envelope
+}
+
+fn blur_at(value: &mut Value, steps: &[&str]) {
+    match (steps, value) {
+        ([], value) => *value = shape(value),
+        (["*", rest @ ..], Value::Array(items)) => items.iter_mut().for_each(|item| blur_at(item, rest)),
+        (["*", rest @ ..], Value::Object(object)) => object.values_mut().for_each(|item| blur_at(item, rest)),
+        ([step, rest @ ..], Value::Object(object)) => {
+            // What only some faces know of a caller, such as an address, may be there or not.
+            if let (Some(inner), true) = (object.get_mut(*step), !rest.is_empty()) {
+                blur_at(inner, rest);
+            } else if let Some(inner) = object.remove(*step) {
+                object.insert((*step).to_owned(), shape(&inner));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::Bool(_) => "a boolean".into(),
+        Value::Number(_) => "a number".into(),
+        Value::String(_) => "a text".into(),
+        Value::Array(items) => items.first().map(shape).into_iter().collect(),
+        Value::Object(object) => object.iter().map(|(key, inner)| (key.clone(), shape(inner))).collect(),
+    }
+}

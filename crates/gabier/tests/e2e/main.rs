@@ -1,0 +1,31 @@
+//! The real binary, driven from outside over every face.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
+
+mod budgets;
+mod cli;
+mod config;
+mod faces;
+mod files;
+mod harness;
+mod http;
+mod ping;
+mod reference;
+mod sharing;
+mod shell;
+mod ssrf;
+mod stdio;
+
+/// A file that nobody names above would be tests that nobody runs.
+#[test]
+fn every_file_of_this_folder_is_part_of_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.trim_end_matches(".rs");
+        assert!(
+            name == "main" || include_str!("main.rs").contains(&format!("mod {name};")),
+            "{name} is not named"
+        );
+    }
+}
