@@ -49,7 +49,8 @@ fn lint_entry(entry: &Entry) -> Vec<String> {
     }
     undescribed(&schemas.input, "input", &mut faults);
     undescribed(&schemas.output, "output", &mut faults);
-    for param in entry.params().iter().filter(|param| param.renamed) {
+    // A required parameter stands without its flag (`http request URL`), so that a taken flag hides nothing.
+    for param in entry.params().iter().filter(|param| param.renamed && !param.positional) {
         let path = param.path.join(".");
         faults.push(format!(
             "{path}: its flag is taken by another parameter or every command; --{} would stand in",

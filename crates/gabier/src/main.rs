@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use gabier_kit::{App, Variable, VariableUse};
+use gabier_kit::{App, Method, Variable, VariableUse};
 use gabier_toolbox::{Services, Settings, TOOLSETS};
 
 /// What MCP clients tell their model (at most 2,000 characters).
@@ -22,10 +22,9 @@ fn main() -> ExitCode {
         .variables(VARIABLES)
         .tools(TOOLSETS, |setup| Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir)))
         .profile("it", &["files", "monitor", "logs", "network", "math"])
-        .profile("admin", &["access", "system"])
-        .short_route("GET", "/tools/system-info", "system_info")
-        .short_route("POST", "/tools/ping", "ping_host")
-        .short_route("POST", "/tools/port-scan", "port_scan")
-        .short_route("POST", "/tools/calculator", "calculator")
+        .short_route(Method::GET, "/tools/system-info", "system_info")
+        .short_route(Method::POST, "/tools/ping", "ping_host")
+        .short_route(Method::POST, "/tools/port-scan", "port_scan")
+        .short_route(Method::POST, "/tools/calculator", "calculator")
         .run()
 }

@@ -1,0 +1,164 @@
+//! What a server is made of, besides the kit.
+
+use std::sync::Arc;
+
+use gabier_mcp::McpExtras;
+use gabier_tool::{Catalog, Result, Toolset};
+use gabier_web::ShortRoute;
+use http::Method;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::config::{Loaded, Variable};
+use crate::doctor::Check;
+
+/// A server of one's own: a name, lists of tools, and what belongs to them. [`App::run`] gives it every face.
+///
+/// ```no_run
+/// # use gabier_kit::App;
+/// # use gabier_tool::Toolset;
+/// # const TOOLS: Toolset<()> = Toolset { name: "hello", tools: &[] };
+/// fn main() -> std::process::ExitCode {
+///     App::new("hello", env!("CARGO_PKG_VERSION")).tools(&[TOOLS], |_| Ok(())).run()
+/// }
+/// ```
+pub struct App {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) instructions: &'static str,
+    pub(crate) licenses: &'static str,
+    pub(crate) binders: Vec<Box<Binder>>,
+    pub(crate) sections: Vec<Value>,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) groups: Vec<(&'static str, &'static [&'static str])>,
+    pub(crate) short_routes: Vec<ShortRoute>,
+    pub(crate) checks: Vec<Box<dyn Check>>,
+    pub(crate) extras: Option<Arc<dyn McpExtras>>,
+}
+
+/// Opens services and binds tools to them.
+type Binder = dyn Fn(&Setup<'_>, &mut Catalog) -> Result<()> + Send + Sync;
+
+/// What services are made of.
+pub struct Setup<'a> {
+    /// The settings.
+    pub loaded: &'a Loaded,
+    /// The data directory; tools must not hand out what is in it.
+    pub data_dir: &'a std::path::Path,
+}
+
+impl Setup<'_> {
+    /// The app's own settings.
+    pub fn settings<T: DeserializeOwned + JsonSchema>(&self) -> Result<T> {
+        self.loaded.section()
+    }
+}
+
+impl App {
+    /// An app of that name and version; the name is its folders', its variables' and its clients'.
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            about: "A server over one list of tools.",
+            instructions: "",
+            licenses: "",
+            binders: Vec::new(),
+            sections: Vec::new(),
+            variables: Vec::new(),
+            groups: Vec::new(),
+            short_routes: Vec::new(),
+            checks: Vec::new(),
+            extras: None,
+        }
+    }
+
+    /// One sentence about the program.
+    #[must_use]
+    pub fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// What MCP clients tell their model about the server, at most 2,000 characters.
+    #[must_use]
+    pub fn instructions(mut self, instructions: &'static str) -> Self {
+        self.instructions = instructions;
+        self
+    }
+
+    /// What `version --licenses` prints.
+    #[must_use]
+    pub fn licenses(mut self, licenses: &'static str) -> Self {
+        self.licenses = licenses;
+        self
+    }
+
+    /// Adds toolsets over services that `open` makes. Opening must be cheap: what costs is opened by the call that
+    /// needs it.
+    #[must_use]
+    pub fn tools<S: Send + Sync + 'static>(
+        mut self,
+        toolsets: &'static [Toolset<S>],
+        open: impl Fn(&Setup<'_>) -> Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.binders.push(Box::new(move |setup, catalog| {
+            let services = Arc::new(open(setup)?);
+            for toolset in toolsets {
+                catalog.bind(*toolset, &services);
+            }
+            Ok(())
+        }));
+        self
+    }
+
+    /// Adds sections to the configuration: the fields of a closed struct.
+    #[must_use]
+    pub fn settings<T: DeserializeOwned + Serialize + JsonSchema>(mut self) -> Self {
+        self.sections.push(gabier_tool::schema::input::<T>());
+        self
+    }
+
+    /// Adds variables of the environment that set the app's keys under other names.
+    #[must_use]
+    pub fn variables(mut self, variables: &[Variable]) -> Self {
+        self.variables.extend_from_slice(variables);
+        self
+    }
+
+    /// Names a profile: the tools of some toolsets, or single tools.
+    #[must_use]
+    pub fn profile(mut self, name: &'static str, members: &'static [&'static str]) -> Self {
+        self.groups.push((name, members));
+        self
+    }
+
+    /// Adds a short HTTP route to a tool.
+    #[must_use]
+    pub fn short_route(mut self, method: Method, path: &str, tool: &str) -> Self {
+        self.short_routes.push(ShortRoute { method, path: path.to_owned(), tool: tool.to_owned() });
+        self
+    }
+
+    /// Adds a check to `doctor`.
+    #[must_use]
+    pub fn check(mut self, check: impl Check) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// Adds what MCP has and a tool has not.
+    #[must_use]
+    pub fn mcp_extras(mut self, extras: Arc<dyn McpExtras>) -> Self {
+        self.extras = Some(extras);
+        self
+    }
+
+    /// Reads the command line of this process and does what it says.
+    pub fn run(self) -> std::process::ExitCode {
+        crate::commands::run(&self)
+    }
+}

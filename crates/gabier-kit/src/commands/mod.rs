@@ -1,0 +1,139 @@
+//! The commands of every server: one file each.
+
+mod admin;
+mod completions;
+mod config;
+mod doctor;
+mod init;
+mod mcp;
+mod openapi;
+mod reference;
+mod serve;
+mod site;
+mod token;
+mod tools;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use gabier_term::{Cli, Parsed};
+use gabier_tool::{Error, ErrorKind, Result};
+
+pub(crate) use site::{Report, Site};
+
+use crate::app::App;
+
+/// The commands as the command line knows them.
+fn all() -> Vec<Command> {
+    vec![
+        serve::command(),
+        mcp::command(),
+        init::command(),
+        doctor::command(),
+        config::command(),
+        token::command(),
+        admin::command(),
+        tools::command(),
+        openapi::command(),
+        completions::command(),
+        reference::command(),
+        version::command(),
+    ]
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn run(app: &App) -> ExitCode {
+    let site = Site::of_process(app);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = Error::internal("starting the runtime").with_source(error);
+            return ExitCode::from(site.terminal.fail(error, &site.globals));
+        }
+    };
+    let code = runtime.block_on(carry_out(&site));
+    // A reader of standard input that still waits must not hold the process.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn carry_out(site: &Site<'_>) -> u8 {
+    let backend = site.backend().await;
+    let tools = match &backend {
+        Ok(backend) => backend.tools().await,
+        Err(_) => Ok(Vec::new()),
+    };
+    let cli = all().into_iter().fold(
+        Cli::new(site.about(), tools.as_ref().map(Vec::clone).unwrap_or_default()),
+        Cli::command,
+    );
+    match completions::answer(site, &cli) {
+        Ok(None) => {}
+        Ok(Some(text)) => {
+            site.terminal.print(&text);
+            return 0;
+        }
+        Err(error) => return site.terminal.fail(error, &site.globals),
+    }
+    // Why the list of tools is missing explains more than a word that is unknown for want of it.
+    let missing = backend.as_ref().err().or(tools.as_ref().err()).map(shared);
+    match cli.parse(&site.argv, &site.terminal) {
+        Parsed::Exit { text, code } => {
+            site.terminal.print(&text);
+            code
+        }
+        Parsed::Command { name, matches, .. } => match command(site, &name, &matches, &cli).await {
+            Ok(report) => show(site, &report),
+            Err(error) => site.terminal.fail(error, &site.globals),
+        },
+        Parsed::Tool { name, arguments, globals } => match backend {
+            Ok(backend) => cli.call(&site.terminal, &*backend, (&name, arguments), &globals).await,
+            Err(error) => site.terminal.fail(error, &globals),
+        },
+        Parsed::Shell { globals } => match backend {
+            Ok(_) => 1,
+            Err(error) => site.terminal.fail(error, &globals),
+        },
+        Parsed::Failed { error, globals } => site.terminal.fail(missing.unwrap_or(error), &globals),
+    }
+}
+
+/// The same failure once more: errors are not cloned, as their causes are not.
+fn shared(error: &Error) -> Error {
+    let again = Error::new(error.kind(), error.message());
+    let again = error.details().iter().fold(again, |again, (key, value)| again.with(key, value.clone()));
+    match error.next() {
+        Some(next) => again.with_next(next),
+        None => again,
+    }
+}
+
+fn show(site: &Site<'_>, report: &Report) -> u8 {
+    match report {
+        Report::Done => 0,
+        Report::Text(text) => {
+            site.terminal.print(text);
+            0
+        }
+        Report::Answer(answer) => site.terminal.show(answer, &site.globals),
+    }
+}
+
+async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
+    match name {
+        "serve" => serve::run(site, matches).await,
+        "mcp" => mcp::run(site, matches).await,
+        "init" => init::run(site, matches),
+        "doctor" => doctor::run(site).await,
+        "config" => config::run(site, matches),
+        "token" => token::run(site, matches).await,
+        "admin" => admin::run(site, matches).await,
+        "tools" => tools::run(site, matches).await,
+        "openapi" => openapi::run(site).await,
+        "completions" => completions::run(site, matches),
+        "reference" => reference::run(site, matches, cli).await,
+        "version" => Ok(version::run(site, matches)),
+        other => Err(Error::new(ErrorKind::NotFound, format!("there is no command {other:?}"))),
+    }
+}

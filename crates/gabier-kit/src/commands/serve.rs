@@ -1,0 +1,168 @@
+//! `serve`: every face over HTTP, until a signal ends it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use gabier_tool::{Error, ErrorKind, Result, Surface};
+use gabier_web::{Metrics, TlsFiles, Web, WebOptions};
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::commands::{Report, Site};
+use crate::config::{Server, Transport};
+use crate::wiring::{Wired, wire};
+
+/// How often last uses of tokens are written.
+const TEND: Duration = Duration::from_secs(60);
+
+pub(crate) fn command() -> Command {
+    Command::new("serve")
+        .about("Serve MCP, REST and the API pages over HTTP")
+        .args(super::site::setting_flags("server"))
+}
+
+pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
+    let metrics = Metrics::new(site.app.name, site.app.version);
+    let loaded = site.loaded_with("server", matches)?;
+    let wired = wire(site.app, &loaded, "serve", vec![Arc::clone(&metrics) as _])?;
+    wired.lint()?;
+    let shutdown = CancellationToken::new();
+    stop_on_signal(&shutdown);
+    for warning in wired.warnings.iter().chain(&loaded.warnings) {
+        tracing::warn!("{warning}");
+    }
+    if wired.config.server.transport == Transport::Stdio {
+        return stdio(site.app, &wired, shutdown).await;
+    }
+    let mcp = wired.mcp(site.app, &wired.config.server.profile)?;
+    let options = options(site.app, &wired)?;
+    let web = Web::new(options, Arc::clone(&wired.dispatch), Arc::clone(&wired.health), metrics)?
+        .mount(mcp.router(shutdown.clone()));
+    let bound = web.bind().await?;
+    banner(site, &wired, bound.local_addr());
+    let tending = tend(&wired, shutdown.clone());
+    if wired.config.server.transport == Transport::Both {
+        let caller = super::mcp::identify(&wired, Surface::McpStdio).await?;
+        let stdio = mcp.serve_stdio(caller, shutdown.clone());
+        let (served, ended, ()) = futures::join!(bound.serve(shutdown.clone()), stdio, tending);
+        served.and(ended)?;
+    } else {
+        let (served, ()) = futures::join!(bound.serve(shutdown), tending);
+        served?;
+    }
+    Ok(Report::done())
+}
+
+async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<Report> {
+    let caller = super::mcp::identify(wired, Surface::McpStdio).await?;
+    wired.mcp(app, &wired.config.server.profile)?.serve_stdio(caller, shutdown).await?;
+    Ok(Report::done())
+}
+
+/// The document of the REST face.
+pub(crate) fn openapi(app: &App, wired: &Wired) -> Value {
+    gabier_tool::schema::openapi(wired.dispatch.catalog(), &web_options(app, wired).openapi(true))
+}
+
+/// Ends a server on SIGINT or SIGTERM; a second signal ends the process as the system does.
+pub(crate) fn stop_on_signal(shutdown: &CancellationToken) {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let Ok(mut stream) = signal(kind) else { continue };
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            stream.recv().await;
+            shutdown.cancel();
+        });
+    }
+}
+
+async fn tend(wired: &Wired, shutdown: CancellationToken) {
+    loop {
+        let stopped = tokio::time::timeout(TEND, shutdown.cancelled()).await.is_ok();
+        if let Err(error) = wired.access.tend().await {
+            tracing::warn!(%error, "writing when tokens were last used");
+        }
+        if stopped {
+            return;
+        }
+    }
+}
+
+fn options(app: &App, wired: &Wired) -> Result<WebOptions> {
+    let server = &wired.config.server;
+    let mut options = web_options(app, wired);
+    let host: IpAddr = match server.host.as_str() {
+        "localhost" => IpAddr::from([127, 0, 0, 1]),
+        host => host.trim_matches(['[', ']']).parse().map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, format!("server.host: {host:?} is not an IP address"))
+        })?,
+    };
+    options.bind = SocketAddr::new(host, server.port);
+    options.trusted_proxies = networks(&server.trusted_proxies)?;
+    options.tls = tls(server)?;
+    Ok(options)
+}
+
+fn web_options(app: &App, wired: &Wired) -> WebOptions {
+    let server = &wired.config.server;
+    WebOptions {
+        service: wired.name.clone(),
+        version: app.version.to_owned(),
+        transport: if server.transport == Transport::Both { "both" } else { "http" }.to_owned(),
+        allowed_hosts: server.allowed_hosts.clone(),
+        allowed_origins: server.allowed_origins.clone(),
+        behind_proxy: server.behind_proxy,
+        health_path: server.health_path.clone(),
+        mcp_aliases: vec![server.endpoint.clone()],
+        query_token: wired.config.auth.query_token,
+        short_routes: app.short_routes.clone(),
+        ..WebOptions::default()
+    }
+}
+
+fn networks(texts: &[String]) -> Result<Vec<ipnet::IpNet>> {
+    let parse = |text: &String| {
+        let one = text.parse::<IpAddr>().map(ipnet::IpNet::from);
+        one.or_else(|_| text.parse()).map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, format!("server.trusted_proxies: {text:?} is no address or CIDR"))
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn tls(server: &Server) -> Result<Option<TlsFiles>> {
+    match (server.tls_cert.as_str(), server.tls_key.as_str()) {
+        ("", "") => Ok(None),
+        ("", _) => Err(Error::new(ErrorKind::InvalidArgument, "server.tls_cert: is required beside tls_key")),
+        (_, "") => Err(Error::new(ErrorKind::InvalidArgument, "server.tls_key: is required beside tls_cert")),
+        (cert, key) => Ok(Some(TlsFiles { cert: PathBuf::from(cert), key: PathBuf::from(key) })),
+    }
+}
+
+/// What a person needs to begin, on standard error.
+fn banner(site: &Site<'_>, wired: &Wired, address: SocketAddr) {
+    let scheme = if wired.config.server.tls_cert.is_empty() { "http" } else { "https" };
+    let base = format!("{scheme}://{address}");
+    let server = &wired.config.server;
+    let count = wired.dispatch.catalog().len();
+    let example = wired.dispatch.catalog().iter().find(|entry| entry.facts.name == "system_health");
+    let mut lines = vec![
+        format!("{} {} listens on {base}", wired.name, site.app.version),
+        format!("  MCP     {base}/mcp (also {}{})", server.endpoint, if server.sse { ", /sse" } else { "" }),
+        format!("  REST    {base}/api/v1/tools · {base}/openapi.json"),
+        format!("  pages   {base}/docs · {base}/redoc"),
+        format!("  tools   {count}, profile {}", server.profile),
+    ];
+    if let Some(example) = example {
+        lines.push(format!(
+            "  try     curl {base}/mcp -H 'Content-Type: application/json' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"{}\",\"arguments\":{{}}}}}}'",
+            example.facts.name,
+        ));
+    }
+    site.terminal.say(&lines.join("\n"));
+}

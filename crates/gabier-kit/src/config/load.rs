@@ -1,0 +1,439 @@
+//! All sources of settings, the stronger over the weaker.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use etcetera::base_strategy::{BaseStrategy, Xdg};
+use gabier_tool::schema::{Param, Validator};
+use gabier_tool::{Error, ErrorKind, REDACTED, Result};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::config::layer::{Layer, variable_of};
+use crate::config::{Config, VARIABLES, Variable};
+
+/// Where a setting is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// A configuration file.
+    File(PathBuf),
+    /// A `.env` file: the file and the variable.
+    EnvFile(PathBuf, String),
+    /// A variable of the environment.
+    Environment(String),
+    /// A flag of the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::EnvFile(path, name) => write!(f, "{name} in {}", path.display()),
+            Self::Environment(name) => write!(f, "${name}"),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// A setting by a flag of the command line.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    /// The dotted key.
+    pub key: String,
+    /// The flag, without dashes.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+}
+
+/// What is known before the sources are read.
+#[derive(Clone, Default)]
+pub struct Loader {
+    /// The program's name: of its folders and, in upper case, of its variables.
+    pub name: String,
+    /// The schemas of an app's own sections, beside [`Config`].
+    pub sections: Vec<Value>,
+    /// The app's own variables.
+    pub variables: Vec<Variable>,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--env-file`.
+    pub env_file: Option<PathBuf>,
+    /// Flags that set keys.
+    pub flags: Vec<Flag>,
+}
+
+/// The settings as they are.
+pub struct Loaded {
+    tree: Value,
+    origins: BTreeMap<String, Origin>,
+    params: Vec<Param>,
+    prefix: String,
+    variables: Vec<Variable>,
+    /// The file that `config edit` opens.
+    pub file: PathBuf,
+    /// What has no effect or is no setting.
+    pub warnings: Vec<String>,
+}
+
+impl Loader {
+    /// The environment of this process.
+    pub fn with_environment(mut self) -> Self {
+        self.environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        self
+    }
+
+    /// The same sources with other flags.
+    #[must_use]
+    pub fn with_flags(&self, flags: Vec<Flag>) -> Self {
+        Self { flags, ..self.clone() }
+    }
+
+    /// Reads all sources. `INVALID_ARGUMENT` with every bad field in `details.errors[]`.
+    pub fn load(&self) -> Result<Loaded> {
+        let schema = self.schema();
+        let params = Param::of(&schema);
+        let (prefix, known) = (self.prefix(), self.known());
+        let user = self.user_file();
+        let chosen = self.config.clone().or_else(|| self.variable(&format!("{prefix}_CONFIG")).map(PathBuf::from));
+        let mut layers = vec![];
+        for (file, is_chosen) in [
+            (Some(Path::new("/etc").join(&self.name).join("config.toml")), false),
+            (user.clone(), false),
+            (chosen.clone(), true),
+        ] {
+            if let Some(file) = file {
+                layers.extend(file_layer(&file, &params, is_chosen)?);
+            }
+        }
+        let file = chosen.or(user).unwrap_or_else(|| PathBuf::from("config.toml"));
+        let env_file = self.env_file.clone().unwrap_or_else(|| file.with_file_name(".env"));
+        layers.extend(env_file_layer(&env_file, self.env_file.is_some(), &prefix, &known, &params)?);
+        layers.push(Layer::of_variables(&self.environment, &prefix, &known, &params, |name| {
+            Origin::Environment(name.to_owned())
+        }));
+        layers.push(self.flag_layer());
+        merge(layers, &schema).map(|(tree, origins, warnings)| Loaded {
+            tree,
+            origins,
+            params,
+            prefix,
+            variables: known,
+            file,
+            warnings,
+        })
+    }
+
+    /// The settings as nobody changed them: for the reference.
+    pub fn defaults(&self) -> Result<Loaded> {
+        let schema = self.schema();
+        let (tree, origins, warnings) = merge(Vec::new(), &schema)?;
+        Ok(Loaded { tree, origins, params: Param::of(&schema), prefix: self.prefix(), variables: self.known(), file: PathBuf::new(), warnings })
+    }
+
+    fn prefix(&self) -> String {
+        self.name.to_uppercase().replace('-', "_")
+    }
+
+    fn known(&self) -> Vec<Variable> {
+        self.variables.iter().chain(VARIABLES).copied().collect()
+    }
+
+    /// The schema of all settings: the kit's and the app's.
+    pub fn schema(&self) -> Value {
+        let mut schema = gabier_tool::schema::input::<Config>();
+        for section in &self.sections {
+            let own = section.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+            if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.extend(own);
+            }
+        }
+        schema
+    }
+
+    /// Where the user's folders are: configuration, data, state, cache.
+    pub fn folders(&self) -> Option<Xdg> {
+        Xdg::new().ok()
+    }
+
+    /// The user's configuration file.
+    pub(crate) fn user_file(&self) -> Option<PathBuf> {
+        Some(self.folders()?.config_dir().join(&self.name).join("config.toml"))
+    }
+
+    /// A variable of the environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    fn flag_layer(&self) -> Layer {
+        let mut layer = Layer::default();
+        for flag in &self.flags {
+            layer.values.insert(flag.key.clone(), (flag.value.clone(), Origin::Flag(flag.name.clone())));
+        }
+        layer
+    }
+}
+
+fn file_layer(file: &Path, params: &[Param], is_required: bool) -> Result<Option<Layer>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(Layer::of_toml(file, &text, params))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_required => Ok(None),
+        Err(error) => Err(Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display()))),
+    }
+}
+
+fn env_file_layer(
+    file: &Path,
+    is_required: bool,
+    prefix: &str,
+    known: &[Variable],
+    params: &[Param],
+) -> Result<Option<Layer>> {
+    let failed = |error: String| Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display()));
+    if !file.exists() && !is_required {
+        return Ok(None);
+    }
+    let lines = dotenvy::from_path_iter(file).map_err(|error| failed(error.to_string()))?;
+    let mut variables = Vec::new();
+    for (number, line) in lines.enumerate() {
+        // The line itself may be a secret: it is counted, not shown.
+        variables.push(line.map_err(|_| failed(format!("entry {} is not NAME=VALUE", number + 1)))?);
+    }
+    let origin = |name: &str| Origin::EnvFile(file.to_owned(), name.to_owned());
+    Ok(Some(Layer::of_variables(&variables, prefix, known, params, origin)))
+}
+
+type Merged = (Value, BTreeMap<String, Origin>, Vec<String>);
+
+fn merge(layers: Vec<Layer>, schema: &Value) -> Result<Merged> {
+    let (mut tree, mut origins) = (Map::new(), BTreeMap::new());
+    let (mut warnings, mut faults) = (Vec::new(), Vec::new());
+    for layer in layers {
+        warnings.extend(layer.warnings);
+        faults.extend(layer.faults);
+        for (key, (value, origin)) in layer.values {
+            put(&mut tree, &key, value);
+            origins.insert(key, origin);
+        }
+    }
+    let tree = match Validator::new(schema).check(tree.clone()) {
+        Ok(tree) => tree,
+        Err(error) => {
+            faults.extend(named(&error, &origins));
+            Value::Object(tree)
+        }
+    };
+    if faults.is_empty() {
+        return Ok((tree, origins, warnings));
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, faults.join("\n")).with("errors", faults))
+}
+
+/// The faults of a validation, each with the place of the bad value.
+fn named(error: &Error, origins: &BTreeMap<String, Origin>) -> Vec<String> {
+    error.details()["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|fault| {
+            let key = fault["parameter"].as_str().unwrap_or_default();
+            let message = fault["message"].as_str().unwrap_or_default();
+            let origin = origins.iter().find(|(own, _)| key.starts_with(own.as_str())).map(|(_, origin)| origin);
+            match origin {
+                Some(origin) => format!("{origin}: {key}: {message}"),
+                None => format!("{key}: {message}"),
+            }
+        })
+        .collect()
+}
+
+fn put(tree: &mut Map<String, Value>, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            tree.insert(key.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = tree.entry(first).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+impl Loaded {
+    /// The settings of every server.
+    pub fn config(&self) -> Result<Config> {
+        self.section()
+    }
+
+    /// The settings of an app: the root keys that the type knows.
+    pub fn section<T: DeserializeOwned + JsonSchema>(&self) -> Result<T> {
+        let schema = gabier_tool::schema::input::<T>();
+        let known = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let own: Map<String, Value> = self
+            .tree
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| known.contains_key(*key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        serde_json::from_value(Value::Object(own))
+            .map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("reading the configuration: {error}")))
+    }
+
+    /// Every setting: key, value as shown, origin. Secrets are redacted.
+    pub fn rows(&self) -> Vec<(String, Value, Origin)> {
+        self.params
+            .iter()
+            .map(|param| {
+                let key = param.path.join(".");
+                let value = param.path.iter().try_fold(&self.tree, |value, name| value.get(name));
+                let shown = match value {
+                    Some(value) if param.secret && !value.is_null() => REDACTED.into(),
+                    Some(value) => value.clone(),
+                    None => param.default.clone().unwrap_or(Value::Null),
+                };
+                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                (key, shown, origin)
+            })
+            .collect()
+    }
+
+    /// Every parameter with the names of its variables: for the reference and `.env.example`.
+    pub fn variables(&self) -> Vec<(&Param, Vec<String>)> {
+        use crate::config::VariableUse::{Environment, Finder, Idle, Key, Paths, Switch, Word};
+        self.params
+            .iter()
+            .map(|param| {
+                let key = param.path.join(".");
+                let mut names: Vec<String> = self
+                    .variables
+                    .iter()
+                    .filter(|variable| match variable.usage {
+                        Key(own) | Word(own) | Paths(own) | Switch(own, _) => own == key,
+                        Environment => key == "log.format",
+                        Finder | Idle(_) => false,
+                    })
+                    .map(|variable| variable.name.to_owned())
+                    .collect();
+                names.push(variable_of(&self.prefix, param));
+                (param, names)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flag;
+
+    /// A loader over a file's text, an environment and flags.
+    struct Bench {
+        folder: tempfile::TempDir,
+        loader: Loader,
+    }
+
+    impl Bench {
+        fn new(file: &str, environment: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, file).unwrap();
+            let environment =
+                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let loader =
+                Loader { name: "gabier".to_owned(), config: Some(path), environment, ..Loader::default() };
+            Self { folder, loader }
+        }
+
+        fn with_env_file(self, text: &str) -> Self {
+            std::fs::write(self.folder.path().join(".env"), text).unwrap();
+            self
+        }
+
+        fn check(&self, key: &str) -> String {
+            match self.loader.load() {
+                Ok(loaded) => {
+                    let (_, value, origin) = loaded.rows().into_iter().find(|(own, ..)| own == key).unwrap();
+                    let origin = origin.to_string().replace(&self.folder.path().display().to_string(), "");
+                    format!("{value} from {origin}")
+                }
+                Err(error) => error.message().replace(&self.folder.path().display().to_string(), ""),
+            }
+        }
+    }
+
+    #[test]
+    fn the_stronger_source_wins() {
+        let file = "[server]\nport = 1\n";
+        assert_eq!(Bench::new("", &[]).check("server.port"), "8000 from default");
+        assert_eq!(Bench::new(file, &[]).check("server.port"), "1 from /config.toml");
+        let env_file = Bench::new(file, &[]).with_env_file("PORT=2\n# a comment\n");
+        assert_eq!(env_file.check("server.port"), "2 from PORT in /.env");
+        let mut bench = Bench::new(file, &[("PORT", "3")]).with_env_file("PORT=2\n");
+        assert_eq!(bench.check("server.port"), "3 from $PORT");
+        bench.loader.flags =
+            vec![Flag { key: "server.port".to_owned(), name: "port".to_owned(), value: 4.into() }];
+        assert_eq!(bench.check("server.port"), "4 from --port");
+    }
+
+    #[test]
+    fn of_several_names_of_one_key_the_first_wins() {
+        let both = Bench::new("", &[("MCP_SERVER_PORT", "2"), ("PORT", "1"), ("GABIER_SERVER_HOST", "::1")]);
+        assert_eq!(both.check("server.port"), "1 from $PORT");
+        assert_eq!(both.check("server.host"), "\"::1\" from $GABIER_SERVER_HOST");
+    }
+
+    #[test]
+    fn every_bad_field_is_named_with_its_place() {
+        let bench = Bench::new("[server]\nprot = 1\nhealth_path = \"x\"\n", &[("PORT", "many"), ("LOG_LEVEL", "loud")]);
+        assert_eq!(
+            bench.check("server.port"),
+            "/config.toml: server.prot: is no setting; did you mean server.port?\n\
+             $PORT: server.port: must be a number\n\
+             /config.toml: server.health_path: must match ^/[A-Za-z0-9/_.-]*$\n\
+             $LOG_LEVEL: log.level: must be one of fatal, error, warn, info, debug, trace",
+        );
+    }
+
+    #[test]
+    fn older_spellings_work_and_idle_variables_say_so() {
+        let bench = Bench::new("", &[("DEBUG", "true"), ("NODE_ENV", "production"), ("SAVE_INTERVAL", "5000")]);
+        assert_eq!(bench.check("log.level"), "\"debug\" from $DEBUG");
+        assert_eq!(bench.check("log.format"), "\"json\" from $NODE_ENV");
+        let loaded = bench.loader.load().unwrap();
+        assert_eq!(
+            loaded.warnings,
+            ["SAVE_INTERVAL: has no effect, because every change is durable before it is acknowledged"],
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_of_ours_is_a_warning_with_the_nearest_name() {
+        let loaded = Bench::new("", &[("GABIER_SERVER_PROT", "1")]).loader.load().unwrap();
+        assert_eq!(
+            loaded.warnings,
+            ["GABIER_SERVER_PROT: is no variable of this program; did you mean GABIER_SERVER_PORT?"],
+        );
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let bench = Bench::new("", &[("AUTH_TOKEN", "correct horse battery")]);
+        assert_eq!(bench.check("auth.token"), "\"[REDACTED]\" from $AUTH_TOKEN");
+        let config = bench.loader.load().unwrap().config().unwrap();
+        assert_eq!(config.auth.token.unwrap().expose(), "correct horse battery");
+    }
+}

@@ -1,0 +1,35 @@
+//! How the parts of this server are.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use gabier_store::Records as _;
+use gabier_tool::{Health, PartState};
+
+use crate::store::LazyStore;
+
+/// The parts that every server has: the program itself and its store.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<LazyStore>,
+}
+
+impl Health for Parts {
+    fn states(&self) -> BoxFuture<'_, Vec<PartState>> {
+        Box::pin(async {
+            let store = Arc::clone(&self.store);
+            let asked = tokio::task::spawn_blocking(move || store.generation()).await;
+            let (ready, message) = match asked {
+                Ok(Ok(_)) => (true, "open".to_owned()),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the store does not open");
+                    (false, format!("does not open ({:?})", error.kind()).to_lowercase())
+                }
+                Err(_) => (false, "does not answer".to_owned()),
+            };
+            vec![
+                PartState { name: "dispatch".to_owned(), ready: true, message: "running".to_owned() },
+                PartState { name: "store".to_owned(), ready, message },
+            ]
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What a process says about itself, on standard error and without secrets.
+
+use std::io;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, ready};
+use gabier_tool::guard::{Audit, Ended, Intent};
+use gabier_tool::{Redactor, Result};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging to standard error. Every line passes the redactor, whoever wrote it.
+pub(crate) fn start(log: &Log, redactor: &Arc<Redactor>) {
+    let level = log.level.filter();
+    let filter = EnvFilter::new(format!("{level},hyper=warn,rmcp=warn,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"));
+    let writer = RedactedStderr { redactor: Arc::clone(redactor) };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A second start in one process (tests, a shell's command) keeps the first.
+    let _ = match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+    };
+}
+
+struct RedactedStderr {
+    redactor: Arc<Redactor>,
+}
+
+impl<'a> MakeWriter<'a> for RedactedStderr {
+    type Writer = RedactedLine;
+
+    fn make_writer(&'a self) -> RedactedLine {
+        RedactedLine { redactor: Arc::clone(&self.redactor), line: Vec::new() }
+    }
+}
+
+/// One line, held until it is whole, then redacted.
+struct RedactedLine {
+    redactor: Arc<Redactor>,
+    line: Vec<u8>,
+}
+
+impl io::Write for RedactedLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for RedactedLine {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.line);
+        // A log that cannot be written must not end the work it speaks of.
+        let _ = io::Write::write_all(&mut io::stderr(), self.redactor.redact(&text).as_bytes());
+    }
+}
+
+/// Writes calls to the log: changing ones before they run, all when they end.
+pub(crate) struct LogAudit;
+
+impl Audit for LogAudit {
+    fn intent<'a>(&'a self, call: &'a Intent<'a>) -> BoxFuture<'a, Result<()>> {
+        tracing::info!(
+            target: "gabier::call",
+            request_id = call.request_id, tool = call.tool, caller = &*call.caller.subject,
+            face = call.surface.name(), arguments = %call.arguments.unwrap_or(&serde_json::Value::Null),
+            "intent",
+        );
+        Box::pin(ready(Ok(())))
+    }
+
+    fn outcome(&self, call: &Intent<'_>, ended: &Ended) {
+        let ms = u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX);
+        let (face, caller) = (call.surface.name(), &*call.caller.subject);
+        match &ended.error {
+            Some(error) if ended.outcome == "INTERNAL" => tracing::error!(
+                target: "gabier::call", request_id = call.request_id, tool = call.tool, caller, face, ms,
+                outcome = ended.outcome, error = error.as_str(), "call",
+            ),
+            Some(error) => tracing::debug!(
+                target: "gabier::call", request_id = call.request_id, tool = call.tool, caller, face, ms,
+                outcome = ended.outcome, error = error.as_str(), "call",
+            ),
+            None => tracing::debug!(
+                target: "gabier::call", request_id = call.request_id, tool = call.tool, caller, face, ms,
+                outcome = ended.outcome, "call",
+            ),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The store, opened when it is first needed: a server starts although its store is down, and says so.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::{BoxFuture, ready};
+use gabier_store::{
+    Change, Expect, Openers, Opening, Record, Records, Result, Store, Version,
+};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Records behind a URL that is opened by the first call that needs it, and tried again by the next while it fails.
+pub(crate) struct LazyStore {
+    url: String,
+    opening: Opening,
+    open: Mutex<Option<Store>>,
+}
+
+impl LazyStore {
+    /// A store that is not open yet.
+    pub(crate) fn new(url: String, opening: Opening) -> Self {
+        Self { url, opening, open: Mutex::new(None) }
+    }
+
+    /// The open store. Blocks for some milliseconds the first time.
+    pub(crate) fn store(&self) -> Result<Store> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*open {
+            return Ok(store.clone());
+        }
+        let store = Openers::default().open(&self.url, &self.opening)?;
+        *open = Some(store.clone());
+        Ok(store)
+    }
+
+    fn records(&self) -> Result<Arc<dyn Records>> {
+        self.store().map(|store| store.records)
+    }
+}
+
+/// Opens the store, then does with its records what `$call` says.
+macro_rules! with_records {
+    ($self:ident, |$records:ident| $call:expr) => {
+        match $self.records() {
+            Ok($records) => Box::pin(async move { $call.await }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    };
+}
+
+impl Records for LazyStore {
+    fn get<'a>(&'a self, kind: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Record>>> {
+        with_records!(self, |records| records.get(kind, key))
+    }
+
+    fn list<'a>(&'a self, kind: &'a str) -> BoxFuture<'a, Result<Vec<Record>>> {
+        with_records!(self, |records| records.list(kind))
+    }
+
+    fn put<'a>(
+        &'a self,
+        kind: &'a str,
+        key: &'a str,
+        value: Value,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version>> {
+        with_records!(self, |records| records.put(kind, key, value, expect))
+    }
+
+    fn remove<'a>(&'a self, kind: &'a str, key: &'a str, expect: Expect) -> BoxFuture<'a, Result<bool>> {
+        with_records!(self, |records| records.remove(kind, key, expect))
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<()>> {
+        with_records!(self, |records| records.apply(changes))
+    }
+
+    fn generation(&self) -> Result<u64> {
+        self.records()?.generation()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        match self.records() {
+            Ok(records) => records.changes(),
+            Err(_) => watch::channel(0).1,
+        }
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        with_records!(self, |records| records.check())
+    }
+}

@@ -1,0 +1,12 @@
+//! The server itself: how it is and what it offers.
+
+mod about;
+mod health;
+
+use gabier_tool::ToolDef;
+
+use crate::tools::Services;
+
+/// The tools of this toolset.
+pub(crate) const TOOLS: &[ToolDef<Services>] =
+    &[ToolDef::of::<health::SystemHealth>(), ToolDef::of::<about::SystemAbout>()];

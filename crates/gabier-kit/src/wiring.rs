@@ -1,0 +1,149 @@
+//! Faces and engines joined: reads like a table of contents.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gabier_access::{Access, Bootstrap, Limits};
+use gabier_mcp::{Mcp, McpOptions};
+use gabier_store::{Opening, Records as StoredRecords};
+use gabier_tool::guard::{AllowAll, Audit, Guards, Inline, Records};
+use gabier_tool::{Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Toolset, lint};
+
+use crate::app::{App, Setup};
+use crate::clock::SystemClock;
+use crate::config::{Config, Loaded};
+use crate::health::Parts;
+use crate::log::LogAudit;
+use crate::store::LazyStore;
+use crate::tools::{self, Services};
+
+/// A server that is ready to be given faces.
+pub(crate) struct Wired {
+    pub(crate) config: Config,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) name: String,
+    pub(crate) store: Arc<LazyStore>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) health: Arc<dyn Health>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Joins everything but the faces. `role` is what other processes of the data directory see; `records` are further
+/// records of calls, such as metrics.
+pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, records: Vec<Arc<dyn Audit>>) -> Result<Wired> {
+    let config = loaded.config()?;
+    let data_dir = data_dir(app, &config)?;
+    let name = if config.server.name.is_empty() { app.name.to_owned() } else { config.server.name.clone() };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+
+    let redactor = Arc::new(Redactor::new());
+    learn_secrets(&config, &redactor);
+    crate::log::start(&config.log, &redactor);
+
+    let store = Arc::new(LazyStore::new(store_url(&config, &data_dir), Opening::role(role)));
+    let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store) });
+    let (access, warnings) = access(&config, Arc::clone(&store) as _, Arc::clone(&clock))?;
+
+    let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
+    let mut catalog = Catalog::new();
+    let setup = Setup { loaded, data_dir: &data_dir };
+    app.binders.iter().try_for_each(|bind| bind(&setup, &mut catalog))?;
+    catalog.bind(Toolset { name: "system", tools: tools::system::TOOLS }, &services);
+    catalog.bind(tools::access::TOOLSET, &access);
+    catalog.bind(Toolset { name: "meta", tools: tools::meta::TOOLS }, &services);
+    app.groups.iter().for_each(|(group, members)| catalog.group(group, members));
+
+    let limits = Limits::new(Arc::clone(&clock), &config.access);
+    let mut audits: Vec<Arc<dyn Audit>> = vec![Arc::new(LogAudit)];
+    audits.extend(records);
+    let guards = Guards {
+        authority: Arc::clone(&access) as _,
+        policy: Arc::new(AllowAll),
+        rate: Arc::new(limits),
+        submission: Arc::new(Inline),
+        audit: Arc::new(Records(audits)),
+        redactor,
+        clock: Arc::clone(&clock),
+    };
+    let dispatch = Arc::new(Dispatch::new(Arc::new(catalog), guards));
+    services.set_dispatch(&dispatch);
+    Ok(Wired { config, data_dir, name, store, access, health, clock, dispatch, warnings })
+}
+
+impl Wired {
+    /// Refuses a list that breaks a rule: before a server starts, not before each command.
+    pub(crate) fn lint(&self) -> Result<()> {
+        let faults = lint(self.dispatch.catalog());
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::internal(format!("the list of tools breaks its rules:\n{}", faults.join("\n"))))
+    }
+
+    /// The MCP face.
+    pub(crate) fn mcp(&self, app: &App, profile: &str) -> Result<Mcp> {
+        let profiles = self.dispatch.catalog().profiles();
+        if !profiles.iter().any(|known| known == profile) {
+            let message = format!("there is no profile {profile:?}; known are {}", profiles.join(", "));
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let mut endpoints = vec!["/mcp".to_owned()];
+        if self.config.server.endpoint != "/mcp" {
+            endpoints.push(self.config.server.endpoint.clone());
+        }
+        let options = McpOptions {
+            name: self.name.clone(),
+            title: self.name.clone(),
+            version: app.version.to_owned(),
+            instructions: app.instructions.to_owned(),
+            profile: profile.to_owned(),
+            endpoints,
+            sse: self.config.server.sse,
+            extras: app.extras.clone(),
+            ..McpOptions::default()
+        };
+        Ok(Mcp::new(options, Arc::clone(&self.dispatch)))
+    }
+}
+
+fn access(
+    config: &Config,
+    records: Arc<dyn StoredRecords>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Access>, Vec<String>)> {
+    let mut bootstraps = Vec::new();
+    for (field, token) in [("AUTH_TOKEN", &config.auth.token), ("ADMIN_BOOTSTRAP_KEY", &config.auth.admin_bootstrap_key)] {
+        if let Some(token) = token {
+            bootstraps.push(Bootstrap::token(field, &token.to_secret_string())?);
+        }
+    }
+    let warnings = bootstraps.iter().filter_map(Bootstrap::warning).collect();
+    Ok((Arc::new(Access::new(records, clock, &config.access, bootstraps)?), warnings))
+}
+
+fn learn_secrets(config: &Config, redactor: &Redactor) {
+    let secrets = [&config.auth.token, &config.auth.admin_bootstrap_key, &config.client.token, &config.stdio.token];
+    for secret in secrets.into_iter().flatten() {
+        redactor.learn(secret.to_secret_string());
+    }
+}
+
+/// The data directory: the configured one, or the user's.
+pub(crate) fn data_dir(app: &App, config: &Config) -> Result<PathBuf> {
+    use etcetera::base_strategy::{BaseStrategy, Xdg};
+    if !config.data_dir.is_empty() {
+        return Ok(PathBuf::from(&config.data_dir));
+    }
+    let xdg = Xdg::new().map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "finding the user's data directory")
+            .with_next("set --data-dir")
+            .with_source(error)
+    })?;
+    Ok(xdg.data_dir().join(app.name))
+}
+
+fn store_url(config: &Config, data_dir: &Path) -> String {
+    if config.store.url.is_empty() { format!("sqlite:{}", data_dir.display()) } else { config.store.url.clone() }
+}
