@@ -198,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_goes_up_to_https_and_never_down() {
+        let rule = |from: &str, to: &str| {
+            vet_redirect(&Url::parse(from).unwrap(), &Url::parse(to).unwrap()).map_err(|refusal| refusal.rule)
+        };
+        assert_eq!(rule("http://a.test", "https://a.test"), Ok(()));
+        assert_eq!(rule("https://a.test", "https://b.test"), Ok(()));
+        assert_eq!(rule("http://a.test", "http://b.test"), Ok(()));
+        assert_eq!(rule("https://a.test", "http://a.test"), Err("https_downgrade".to_owned()));
+        assert_eq!(rule("https://a.test", "file:///etc/passwd"), Err("scheme".to_owned()));
+    }
+
+    #[test]
     fn a_configured_origin_is_trusted_and_its_redirects_are_not() {
         let first = Url::parse("http://127.0.0.1:9/").unwrap();
         let same = Url::parse("http://127.0.0.1:9/next").unwrap();

@@ -77,6 +77,19 @@ async fn silence_before_and_within_a_body_ends_at_the_time_limit() {
 }
 
 #[tokio::test]
+async fn a_server_that_speaks_no_tls_is_a_failed_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _ = stream.read(&mut [0; 1024]).await;
+    });
+    let result = get(&opening(&[port]), Reach::Public, &format!("https://127.0.0.1:{port}/")).await;
+    assert_eq!(ended(&result), "CONNECTION_FAILED");
+}
+
+#[tokio::test]
 async fn a_broken_answer_and_a_closed_port_are_failed_connections() {
     let stub = Stub::start(|_| b"no http at all\r\n\r\n".to_vec()).await;
     assert_eq!(ended(&get(&opening(&[stub.port]), Reach::Public, &stub.url("/")).await), "CONNECTION_FAILED");
