@@ -48,6 +48,7 @@ impl Tool<Services> for DebugContext {
     const PROFILE: Profile = Profile::Core;
     const ALIASES: &'static [&'static str] = &["debugContext", "debugContextTool"];
     const TITLE: &'static str = "Debug context";
+    const KEYWORDS: &'static str = "whoami session identity contexte identité débogage";
     type Output = CallerContext;
 
     async fn run(self, ctx: &Context<Services>) -> Result<CallerContext> {

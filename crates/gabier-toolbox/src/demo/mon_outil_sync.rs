@@ -33,6 +33,7 @@ impl Tool<Services> for MonOutilSync {
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Core;
     const TITLE: &'static str = "Mon outil synchrone";
+    const KEYWORDS: &'static str = "example test exemple démonstration outil";
     type Output = Capitals;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Capitals> {

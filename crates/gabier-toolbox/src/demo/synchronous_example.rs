@@ -50,6 +50,7 @@ impl Tool<Services> for SynchronousExample {
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Core;
     const TITLE: &'static str = "Synchronous example";
+    const KEYWORDS: &'static str = "example test exemple démonstration";
     type Output = Capitals;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Capitals> {

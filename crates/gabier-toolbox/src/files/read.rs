@@ -48,6 +48,7 @@ impl Tool<Services> for ReadFile {
     const NAME: &'static str = "read_file";
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Lean;
+    const KEYWORDS: &'static str = "open cat view content file fichier lire contenu ouvrir texte";
     type Output = FileText;
 
     async fn run(self, ctx: &Context<Services>) -> Result<FileText> {

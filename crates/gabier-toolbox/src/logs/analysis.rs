@@ -64,6 +64,7 @@ impl Tool<Services> for LogAnalysis {
     const NAME: &'static str = "log_analysis";
     const EFFECT: Effect = Effect::Read;
     const MODE: Mode = Mode::Hybrid;
+    const KEYWORDS: &'static str = "grep search tail errors syslog regex journal journaux erreurs chercher";
     type Output = Found;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Found> {

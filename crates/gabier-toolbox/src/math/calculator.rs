@@ -14,7 +14,7 @@ use crate::Services;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Calculator {
     /// Such as `sqrt(2) * 3^2`.
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), extend("x-cli" = {"stdin": true}))]
     expression: String,
 }
 
@@ -33,6 +33,8 @@ impl Tool<Services> for Calculator {
     const NAME: &'static str = "calculator";
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Core;
+    const KEYWORDS: &'static str =
+        "compute math arithmetic formula evaluate calcul calculer calculatrice formule";
     type Output = Calculated;
 
     async fn run(self, _: &Context<Services>) -> Result<Calculated> {

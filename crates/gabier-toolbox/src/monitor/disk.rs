@@ -14,7 +14,7 @@ use crate::Services;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DiskUsage {
     /// Only the one that holds this path.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), extend("x-complete" = "path", "x-cli" = {"positional": true}))]
     path: Option<String>,
 }
 
@@ -48,6 +48,7 @@ impl Tool<Services> for DiskUsage {
     const NAME: &'static str = "disk_usage";
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Core;
+    const KEYWORDS: &'static str = "df space storage full partition filesystem disque espace stockage plein";
     type Output = Partitions;
 
     async fn run(self, _: &Context<Services>) -> Result<Partitions> {

@@ -16,7 +16,7 @@ use crate::Services;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ProcessList {
     /// Part of the name.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(min = 1, max = 256), extend("x-cli" = {"positional": true}))]
     filter: Option<String>,
     /// Order, highest first.
     #[serde(default)]
@@ -66,6 +66,7 @@ impl Tool<Services> for ProcessList {
     const NAME: &'static str = "process_list";
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Core;
+    const KEYWORDS: &'static str = "ps top running programs tasks cpu processus programmes tâches";
     type Output = Processes;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Processes> {

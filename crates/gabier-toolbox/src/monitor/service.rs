@@ -48,6 +48,7 @@ impl Tool<Services> for CheckService {
     const EFFECT: Effect = Effect::Read;
     const MODE: Mode = Mode::Hybrid;
     const PROFILE: Profile = Profile::Core;
+    const KEYWORDS: &'static str = "systemd systemctl unit daemon running status service démon état";
     type Output = ServiceState;
 
     async fn run(self, ctx: &Context<Services>) -> Result<ServiceState> {
@@ -129,7 +130,8 @@ fn state_of(service: String, properties: &HashMap<String, OwnedVariant>) -> Serv
     let is_active = matches!(active.as_str(), "active" | "reloading" | "refreshing");
     let changed = if is_active { "ActiveEnterTimestamp" } else { "InactiveEnterTimestamp" };
     let file = word("UnitFileState");
-    let parts = [active, parenthesised(&sub), load, file.clone(), word("Description")];
+    let state = if sub.is_empty() { active } else { format!("{active} ({sub})") };
+    let parts = [state, load, file.clone(), word("Description")];
     ServiceState {
         service,
         active: is_active,
@@ -138,10 +140,6 @@ fn state_of(service: String, properties: &HashMap<String, OwnedVariant>) -> Serv
         detail: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
         exists: true,
     }
-}
-
-fn parenthesised(word: &str) -> String {
-    if word.is_empty() { String::new() } else { format!("({word})") }
 }
 
 /// Microseconds since 1970; 0 = never.

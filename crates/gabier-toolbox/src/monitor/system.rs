@@ -18,6 +18,7 @@ const BUSIEST: usize = 5;
 pub(super) struct SystemInfo {
     /// Which part.
     #[serde(default)]
+    #[schemars(extend("x-cli" = {"positional": true}))]
     info_type: InfoType,
 }
 
@@ -138,6 +139,8 @@ impl Tool<Services> for SystemInfo {
     const NAME: &'static str = "system_info";
     const EFFECT: Effect = Effect::Read;
     const PROFILE: Profile = Profile::Lean;
+    const KEYWORDS: &'static str =
+        "cpu memory ram load uptime kernel os hardware processeur mémoire charge système état";
     type Output = Sections;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Sections> {

@@ -107,7 +107,7 @@ async fn services_are_told_as_the_manager_knows_them() {
         "ok",
         json!({
             "service": "ssh.service", "active": true, "enabled": true, "since": "2026-01-02T03:04:05.678Z",
-            "detail": "active, (running), loaded, enabled, OpenSSH server",
+            "detail": "active (running), loaded, enabled, OpenSSH server",
         }),
     )
     .await;
@@ -117,7 +117,7 @@ async fn services_are_told_as_the_manager_knows_them() {
         "ok",
         json!({
             "service": "old.timer", "active": false, "enabled": false, "since": null,
-            "detail": "inactive, (dead), loaded, disabled, Old",
+            "detail": "inactive (dead), loaded, disabled, Old",
         }),
     )
     .await;
