@@ -16,7 +16,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use crate::server::{LIST_TTL_MS, Server, cache_scope};
+use crate::server::{LIST_TTL_MS, Server, cache_scope, is_modern};
 use crate::wire;
 
 type Request = RequestContext<RoleServer>;
@@ -94,7 +94,8 @@ impl ServerHandler for Server {
         if custom.method == wire::LISTING {
             return self.list(custom.params.as_ref(), &request).map(CustomResult);
         }
-        if wire::is_known_method(&custom.method) {
+        let is_gone = is_modern(request.protocol_version().as_ref()) && wire::is_removed(&custom.method);
+        if wire::is_known_method(&custom.method) && !is_gone {
             let message = format!("the parameters do not fit {}", custom.method);
             return Err(ErrorData::invalid_params(message, None));
         }

@@ -1,8 +1,11 @@
 //! Messages as they come in, before rmcp reads them.
 
 use rmcp::ErrorData;
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, CustomRequest};
-use rmcp::model::{ErrorCode, JsonRpcMessage, RequestMetaObject};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, InitializeRequestParams, JsonRpcMessage,
+    RequestMetaObject,
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The name under which `tools/list` reaches the server: rmcp's own type of a tool has no room for hints of ours,
@@ -126,9 +129,11 @@ impl Message {
             || self.value.pointer("/params/_meta").is_some_and(|meta| meta.get(META_VERSION).is_some())
     }
 
-    /// The revision that `initialize` asks for.
-    pub(crate) fn revision(&self) -> Option<&str> {
-        self.value.pointer("/params/protocolVersion")?.as_str()
+    /// The revision that a handshake asks for, when the message is one.
+    pub(crate) fn opening(&self) -> Option<String> {
+        let params = self.value.get("params").filter(|_| self.method() == "initialize")?;
+        let params = InitializeRequestParams::deserialize(params).ok()?;
+        (self.kind == MessageKind::Request).then(|| params.protocol_version.to_string())
     }
 }
 
@@ -181,6 +186,14 @@ pub(crate) fn is_known_method(method: &str) -> bool {
             | "tools/list"
             | "completion/complete"
             | "logging/setLevel"
+    )
+}
+
+/// True for methods that 2026-07-28 no longer has.
+pub(crate) fn is_removed(method: &str) -> bool {
+    matches!(
+        method,
+        "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe"
     )
 }
 

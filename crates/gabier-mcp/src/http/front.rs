@@ -103,13 +103,16 @@ impl Front {
     /// Carries one message: alone by the rules of the newest revision or as a bare call, else in its session.
     async fn carry(&self, caller: &Caller, mut parts: Parts, message: Message, body: Bytes) -> Response {
         let id = message.id();
-        let is_opening = message.method() == "initialize" && message.kind == MessageKind::Request;
-        let is_modern = !is_opening && (message.is_modern() || is_modern(&parts.headers));
+        let opening = message.opening();
+        let is_modern = opening.is_none() && (message.is_modern() || is_modern(&parts.headers));
         let session = text(&parts.headers, SESSION).map(str::to_owned);
-        let revision = message.revision().map(str::to_owned);
         let body = reroute(&mut parts, message, body);
-        match session {
-            Some(session) if !is_modern && !is_opening => {
+        match (session, opening) {
+            (_, Some(revision)) => {
+                let response = self.open(caller, parts, body, &revision).await;
+                polish(response, id).await
+            }
+            (Some(session), None) if !is_modern => {
                 let Some(in_use) = self.sessions.enter(&session, caller, self.now()) else {
                     return no_session();
                 };
@@ -119,10 +122,6 @@ impl Front {
                 }
                 hold(polish(response, id).await, Some(in_use))
             }
-            _ if is_opening => {
-                let response = self.open(caller, parts, body, revision.as_deref()).await;
-                polish(response, id).await
-            }
             _ => {
                 parts.headers.remove(SESSION);
                 polish(self.alone.handle(whole(parts, body)).await.into_response(), id).await
@@ -131,7 +130,7 @@ impl Front {
     }
 
     /// Opens a session, after making room for it.
-    async fn open(&self, caller: &Caller, mut parts: Parts, body: Bytes, revision: Option<&str>) -> Response {
+    async fn open(&self, caller: &Caller, mut parts: Parts, body: Bytes, revision: &str) -> Response {
         let _turn = self.opening.lock().await;
         for (id, end) in self.sessions.make_room(caller) {
             self.close(&id, end).await;
@@ -139,7 +138,7 @@ impl Front {
         parts.headers.remove(SESSION);
         let response = self.in_sessions.handle(whole(parts, body)).await.into_response();
         if let Some(id) = text(response.headers(), SESSION) {
-            self.sessions.add(id, caller, revision, End::Streamable, self.now());
+            self.sessions.add(id, caller, Some(revision), End::Streamable, self.now());
         }
         response
     }

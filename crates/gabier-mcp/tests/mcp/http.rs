@@ -58,9 +58,13 @@ async fn what_is_no_message_is_answered_with_its_json_rpc_error() {
 #[tokio::test]
 async fn wrong_parameters_of_a_known_method_are_named_as_that() {
     let bench = Bench::new();
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}});
-    let (_, answer) = bench.post(&body).await;
-    assert_eq!(answer["error"]["code"], -32602);
+    for (method, params) in
+        [("tools/call", json!({"name": 5})), ("initialize", json!({"protocolVersion": "x"}))]
+    {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let (_, answer) = bench.post(&body).await;
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    }
 }
 
 #[tokio::test]
@@ -135,7 +139,10 @@ async fn the_newest_revision_is_served_with_its_own_fields() {
     let result = &answer["result"];
     assert_eq!(result["structuredContent"]["data"]["said"], "hi");
     assert_eq!(result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "gabier");
-    assert_eq!(bench.modern("no/such", json!({})).await.0, 404);
+    for gone in ["no/such", "initialize", "ping", "logging/setLevel", "resources/subscribe"] {
+        let (status, answer) = bench.modern(gone, json!({})).await;
+        assert_eq!((status, &answer["error"]["code"]), (404, &json!(-32601)), "{gone}: {answer}");
+    }
     assert_eq!(bench.modern("logging/setLevel", json!({"level": "info"})).await.1["error"]["code"], -32601);
     let level = json!({"_meta": {"io.modelcontextprotocol/logLevel": "loud"}});
     assert_eq!(bench.modern("tools/list", level).await.1["error"]["code"], -32602);
