@@ -33,13 +33,13 @@ pub(crate) async fn ready(app: &App, _: &HeaderMap) -> Response {
     let states = app.health.states().await;
     let working = states.iter().filter(|state| state.ready).count();
     let ready = working == states.len();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let value = json!({
         "ready": ready,
         "status": format!("{working} of {} parts are ready", states.len()),
         "total": states.len(),
     });
-    json_answer(status, &value)
+    json_answer(code, &value)
 }
 
 /// What the server counted.

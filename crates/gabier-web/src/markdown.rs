@@ -40,7 +40,9 @@ fn add(text: &mut String, block: &Block, level: usize) {
         }
         Block::Panel { title, tone, body } => {
             let _ = writeln!(text, "{} {}{}", "#".repeat(level.min(6)), inline(title), word(*tone));
-            body.iter().for_each(|inner| add(text, inner, level + 1));
+            for inner in body {
+                add(text, inner, level + 1);
+            }
             Ok(())
         }
         Block::Meter { label, value, max, unit } => {
@@ -60,7 +62,9 @@ fn add(text: &mut String, block: &Block, level: usize) {
 fn branch(text: &mut String, block: &Block, depth: usize) {
     let Block::Tree { label, children } = block else { return add(text, block, 4) };
     let _ = writeln!(text, "{}- {}", "  ".repeat(depth), inline(label));
-    children.iter().for_each(|child| branch(text, child, depth + 1));
+    for child in children {
+        branch(text, child, depth + 1);
+    }
 }
 
 fn row(cells: impl Iterator<Item = String>) -> String {

@@ -135,7 +135,7 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(15),
-            idle_time: Duration::from_secs(60),
+            idle_time: Duration::from_mins(1),
             connections: 1024,
             connections_per_address: 64,
             streams_per_token: 8,

@@ -71,8 +71,8 @@ pub(crate) struct Paced<S> {
 
 impl<S> Paced<S> {
     pub(crate) fn new(socket: S, pace: Arc<Pace>, times: Times) -> Self {
-        let timer = Box::pin(tokio::time::sleep(times.head));
-        Self { socket, pace, times, timer, stalled: None }
+        let first = tokio::time::sleep(times.head);
+        Self { socket, pace, times, timer: Box::pin(first), stalled: None }
     }
 
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
@@ -123,6 +123,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        if flushed.is_ready() {
+            // An answer's end is seen here and not by a read: the wait for the next request begins now. Should its
+            // time be over already, the next read says so.
+            let _ = self.poll_late(cx);
+        }
         self.watch_write(cx, flushed)
     }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use bytes::Bytes;
 use gabier_tool::schema::is_linkable;
-use gabier_tool::{Call, Caller, Entry, Envelope, Error, ErrorKind, Reply, Result, Surface};
+use gabier_tool::{Call, Caller, Entry, Envelope, Error, ErrorKind, Permission, Reply, Result, Surface};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
@@ -79,6 +79,12 @@ fn get_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
 /// Runs one tool.
 async fn call(app: Arc<App>, entry: Arc<Entry>, request: Request<Body>) -> Response {
     let form = Form::preferred(request.headers());
+    if let Err(error) = caller(&request)
+        && !entry.facts.needs.contains(&Permission::Public)
+    {
+        // Before its arguments are looked at: a stranger learns nothing from their faults.
+        return app.failure(error);
+    }
     match begin(&entry, request).await {
         Err(error) => app.failure(error),
         Ok(mut call) => {

@@ -25,13 +25,10 @@ pub(super) async fn read(
     if announced(headers).is_some_and(|length| length > limits.body_bytes) {
         return Err(too_large(limits));
     }
-    match tokio::time::timeout(limits.body_time, gather(body, limits)).await {
-        Ok(read) => read,
-        Err(_) => {
-            let late = format!("the body did not arrive within {} s", limits.body_time.as_secs_f64());
-            Err(Refusal::of(ErrorKind::BadRequest, late).closing())
-        }
-    }
+    tokio::time::timeout(limits.body_time, gather(body, limits)).await.unwrap_or_else(|_| {
+        let late = format!("the body did not arrive within {} s", limits.body_time.as_secs_f64());
+        Err(Refusal::of(ErrorKind::BadRequest, late).closing())
+    })
 }
 
 async fn gather(body: &mut Incoming, limits: &Limits) -> Result<Bytes, Refusal> {

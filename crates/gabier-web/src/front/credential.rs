@@ -10,7 +10,7 @@ use http::request::Parts;
 use super::Refusal;
 
 /// The token of a request; `None` when it shows none.
-pub(super) fn token<'a>(parts: &'a Parts, query_token: bool) -> Result<Option<Cow<'a, str>>, Refusal> {
+pub(super) fn token(parts: &Parts, query_token: bool) -> Result<Option<Cow<'_, str>>, Refusal> {
     let in_header = in_header(parts)?;
     let Some(in_query) = in_query(parts) else { return Ok(in_header) };
     if query_token && in_header.is_none() && is_stream(parts) {

@@ -171,7 +171,7 @@ pub(crate) fn request(line: &str, headers: &[&str], body: &str) -> String {
         text.push_str("\r\n");
     }
     if !body.is_empty() {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        text = format!("{text}Content-Length: {}\r\n", body.len());
     }
     text.push_str("\r\n");
     text.push_str(body);

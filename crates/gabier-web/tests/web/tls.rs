@@ -81,8 +81,8 @@ async fn changed_files_are_noticed_without_being_told() {
     let server = Server::start(WebOptions { tls, ..options() }, false).await;
     assert_eq!(connect(&server).await.1, certificate(ONE[0]));
     write(folder.path(), TWO);
-    let served = async { while connect(&server).await.1 != certificate(TWO[0]) {} };
-    tokio::time::timeout(Duration::from_secs(5), served).await.expect("within five seconds");
+    let exchanged = async { while connect(&server).await.1 != certificate(TWO[0]) {} };
+    tokio::time::timeout(Duration::from_secs(5), exchanged).await.expect("within five seconds");
 }
 
 #[tokio::test]
