@@ -18,6 +18,7 @@ use crate::globals::{Format, Globals};
 use crate::source::Sources;
 use crate::terminal::Terminal;
 
+pub(crate) use example::quoted;
 pub(crate) use tree::Purpose;
 
 /// What a program says of itself.
@@ -37,9 +38,11 @@ pub struct Cli {
     tools: Vec<Known>,
     commands: Vec<Command>,
     completers: Completers,
+    is_shell: bool,
 }
 
 /// A tool with what the command line needs of it.
+#[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) info: ToolInfo,
     pub(crate) params: Vec<Param>,
@@ -101,7 +104,7 @@ impl Cli {
                 Known { params: Param::of(&info.input), flat, info }
             })
             .collect();
-        Self { about, tools, commands: Vec::new(), completers: Completers::new() }
+        Self { about, tools, commands: Vec::new(), completers: Completers::new(), is_shell: false }
     }
 
     /// Adds a command of the program itself. Where it has the name of a group of tools, the bare word is the command.
@@ -131,6 +134,43 @@ impl Cli {
     /// The command tree as clap knows it, for completion and manual pages.
     pub fn tree(&self) -> Command {
         self.tree_for(Purpose::Complete)
+    }
+
+    /// The same tree as help shows it.
+    pub(crate) fn help_tree(&self) -> Command {
+        self.tree_for(Purpose::Help)
+    }
+
+    /// The same tools without the program's own commands.
+    pub(crate) fn for_shell(&self) -> Self {
+        Self {
+            about: self.about.clone(),
+            tools: self.tools.clone(),
+            commands: Vec::new(),
+            completers: self.completers.clone(),
+            is_shell: true,
+        }
+    }
+
+    /// The tool that a line begins with, and the words after it.
+    pub(crate) fn tool_of_words<'a>(&self, words: &'a [String]) -> Option<(&Known, &'a [String])> {
+        let (first, rest) = words.split_first()?;
+        if let Some(verb) = rest.first()
+            && let Some(known) = self.tool_at(&[first, verb])
+        {
+            return Some((known, &rest[1..]));
+        }
+        self.tool_at(&[first]).map(|known| (known, rest))
+    }
+
+    /// Every spelling of every flag that takes a secret.
+    pub(crate) fn secret_flags(&self) -> Vec<String> {
+        let mut flags = vec!["--token".to_owned(), "-t".to_owned()];
+        for param in self.tools.iter().flat_map(|known| &known.params).filter(|param| param.secret) {
+            flags.push(format!("--{}", param.flag));
+            flags.extend(tree::spellings(param, &[]).iter().map(|spelling| format!("--{spelling}")));
+        }
+        flags
     }
 
     pub(crate) fn known(&self, name: &str) -> Option<&Known> {

@@ -37,7 +37,7 @@ impl Cli {
         if !self.has_command("call") {
             root = root.subcommand(self.call_command().display_order(900));
         }
-        if !self.has_command("shell") {
+        if !self.has_command("shell") && !self.is_shell {
             let shell = Command::new("shell").about("Start the interactive shell");
             root = root.subcommand(shell.display_order(901));
         }
@@ -48,7 +48,8 @@ impl Cli {
             root = self.add_flat(root, known, purpose);
         }
         let has_help = root.find_subcommand("help").is_some();
-        root.disable_help_subcommand(has_help)
+        // The shell has a `help` of its own.
+        root.disable_help_subcommand(has_help || self.is_shell)
     }
 
     /// Adds `GROUP VERB`, or the bare word of a one-word name.
@@ -233,7 +234,7 @@ fn positionals(params: &[Param]) -> Vec<&Param> {
 }
 
 /// Other ways to write a flag: `--key_path`, `--keyPath`, older names.
-fn spellings(param: &Param, taken: &[String]) -> Vec<String> {
+pub(crate) fn spellings(param: &Param, taken: &[String]) -> Vec<String> {
     let mut spellings: Vec<String> = Vec::new();
     if let [name] = param.path.as_slice() {
         spellings.extend([name.clone(), camel_case(name)]);

@@ -16,6 +16,7 @@ use crate::backend::Answer;
 use crate::globals::{Format, Globals};
 use crate::terminal::{Look, Terminal};
 
+pub(crate) use outline::plain_markdown;
 pub(crate) use paint::Paint;
 
 impl Terminal {
