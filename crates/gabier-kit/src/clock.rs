@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use gabier_tool::{Clock, Timestamp};
 
 /// The clock of the operating system.
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     start: Instant,
 }
 

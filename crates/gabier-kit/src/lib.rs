@@ -50,7 +50,7 @@ mod tools;
 mod wiring;
 
 pub use app::{App, Setup};
-pub use config::{Variable, VariableUse};
+pub use config::{Loaded, Origin, Variable, VariableUse};
 /// What MCP has and a tool has not.
 pub use gabier_mcp as mcp;
 /// What a tool is made of.

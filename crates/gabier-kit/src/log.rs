@@ -14,7 +14,9 @@ use crate::config::{Log, LogFormat};
 /// Starts logging to standard error. Every line passes the redactor, whoever wrote it.
 pub(crate) fn start(log: &Log, redactor: &Arc<Redactor>) {
     let level = log.level.filter();
-    let filter = EnvFilter::new(format!("{level},hyper=warn,rmcp=warn,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"));
+    let filter = EnvFilter::new(format!(
+        "{level},hyper=warn,rmcp=warn,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
+    ));
     let writer = RedactedStderr { redactor: Arc::clone(redactor) };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // A second start in one process (tests, a shell's command) keeps the first.

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, ready};
-use gabier_store::{
-    Change, Expect, Openers, Opening, Record, Records, Result, Store, Version,
-};
+use gabier_store::{Change, Expect, Openers, Opening, Record, Records, Result, Store, Version};
 use serde_json::Value;
 use tokio::sync::watch;
 

@@ -114,7 +114,9 @@ fn access(
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Access>, Vec<String>)> {
     let mut bootstraps = Vec::new();
-    for (field, token) in [("AUTH_TOKEN", &config.auth.token), ("ADMIN_BOOTSTRAP_KEY", &config.auth.admin_bootstrap_key)] {
+    for (field, token) in
+        [("AUTH_TOKEN", &config.auth.token), ("ADMIN_BOOTSTRAP_KEY", &config.auth.admin_bootstrap_key)]
+    {
         if let Some(token) = token {
             bootstraps.push(Bootstrap::token(field, &token.to_secret_string())?);
         }
@@ -124,7 +126,8 @@ fn access(
 }
 
 fn learn_secrets(config: &Config, redactor: &Redactor) {
-    let secrets = [&config.auth.token, &config.auth.admin_bootstrap_key, &config.client.token, &config.stdio.token];
+    let secrets =
+        [&config.auth.token, &config.auth.admin_bootstrap_key, &config.client.token, &config.stdio.token];
     for secret in secrets.into_iter().flatten() {
         redactor.learn(secret.to_secret_string());
     }
@@ -145,5 +148,9 @@ pub(crate) fn data_dir(app: &App, config: &Config) -> Result<PathBuf> {
 }
 
 fn store_url(config: &Config, data_dir: &Path) -> String {
-    if config.store.url.is_empty() { format!("sqlite:{}", data_dir.display()) } else { config.store.url.clone() }
+    if config.store.url.is_empty() {
+        format!("sqlite:{}", data_dir.display())
+    } else {
+        config.store.url.clone()
+    }
 }

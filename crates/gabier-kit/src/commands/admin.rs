@@ -14,15 +14,12 @@ pub(crate) fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(Command::new("init").about("Mint the first administrator's token").arg(name()))
         .subcommand(
-            Command::new("recover")
-                .about("Mint an administrator's token whatever there is")
-                .arg(name())
-                .arg(
-                    Arg::new("revoke-all")
-                        .long("revoke-all")
-                        .action(ArgAction::SetTrue)
-                        .help("End every other token in the same moment; needs --yes"),
-                ),
+            Command::new("recover").about("Mint an administrator's token whatever there is").arg(name()).arg(
+                Arg::new("revoke-all")
+                    .long("revoke-all")
+                    .action(ArgAction::SetTrue)
+                    .help("End every other token in the same moment; needs --yes"),
+            ),
         )
 }
 

@@ -1,6 +1,6 @@
 //! `config`: show, check, edit.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use gabier_tool::{Block, Cell, Column, Error, ErrorKind, Result, Tone, View};
@@ -16,10 +16,16 @@ pub(crate) fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(
             Command::new("show").about("Every setting as it is").arg(
-                Arg::new("origin").long("origin").action(ArgAction::SetTrue).help("Tell where each value is from"),
+                Arg::new("origin")
+                    .long("origin")
+                    .action(ArgAction::SetTrue)
+                    .help("Tell where each value is from"),
             ),
         )
-        .subcommand(Command::new("check").about("Tell what is wrong or without effect; exit 1 when something is wrong"))
+        .subcommand(
+            Command::new("check")
+                .about("Tell what is wrong or without effect; exit 1 when something is wrong"),
+        )
         .subcommand(Command::new("edit").about("Open the user's file in $VISUAL or $EDITOR, then check it"))
 }
 
@@ -35,9 +41,12 @@ fn show(loaded: &Loaded, with_origin: bool) -> Report {
     let rows = loaded.rows();
     let data: Vec<Value> = rows
         .iter()
-        .map(|(key, value, origin)| match with_origin {
-            true => json!({"key": key, "value": value, "origin": origin.to_string()}),
-            false => json!({"key": key, "value": value}),
+        .map(|(key, value, origin)| {
+            let mut row = json!({"key": key, "value": value});
+            if with_origin {
+                row["origin"] = origin.to_string().into();
+            }
+            row
         })
         .collect();
     let mut columns = vec!["key", "value"];
@@ -71,7 +80,11 @@ fn check(site: &Site<'_>) -> Report {
 
 /// Tokens that a server would refuse to start with.
 fn weak(site: &Site<'_>) -> Vec<String> {
-    tokens(site).into_iter().filter_map(|(field, token)| gabier_access::Bootstrap::token(field, &token).err()).map(|error| error.message().to_owned()).collect()
+    tokens(site)
+        .into_iter()
+        .filter_map(|(field, token)| gabier_access::Bootstrap::token(field, &token).err())
+        .map(|error| error.message().to_owned())
+        .collect()
 }
 
 /// Tokens that a server would warn of.
@@ -92,21 +105,30 @@ fn tokens(site: &Site<'_>) -> Vec<(&'static str, secrecy::SecretString)> {
 
 fn edit(site: &Site<'_>) -> Result<Report> {
     let file = site.config_file();
-    let editor = ["VISUAL", "EDITOR"]
-        .iter()
-        .find_map(|name| site.environment(name))
-        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, format!("opening {}: neither $VISUAL nor $EDITOR is set", file.display())))?;
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| site.environment(name)).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("opening {}: neither $VISUAL nor $EDITOR is set", file.display()),
+        )
+    })?;
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| failed(&file, &error))?;
     }
-    #[expect(clippy::disallowed_methods, reason = "the command line may open the user's editor; no server does")]
-    let status = std::process::Command::new(editor).arg(&file).status().map_err(|error| failed(&file, &error))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the command line may open the user's editor; no server does"
+    )]
+    let status =
+        std::process::Command::new(editor).arg(&file).status().map_err(|error| failed(&file, &error))?;
     if !status.success() {
-        return Err(Error::new(ErrorKind::Conflict, format!("the editor of {} ended with a failure", file.display())));
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the editor of {} ended with a failure", file.display()),
+        ));
     }
     Ok(check(&site.reloaded()))
 }
 
-fn failed(file: &PathBuf, error: &std::io::Error) -> Error {
+fn failed(file: &Path, error: &std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("opening {}: {error}", file.display()))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
             }));
         }
         Ok(loaded) => {
-            findings.push(Finding::ok("configuration", format!("{} is sound", loaded.file.display())));
+            findings.push(Finding::ok("configuration", file_words(&loaded.file)));
             findings.extend(loaded.warnings.iter().map(|warning| Finding::warn("configuration", warning)));
             match wire(site.app, loaded, "doctor", Vec::new()) {
                 Ok(wired) => findings.extend(look(site, loaded, &wired).await),
@@ -35,6 +35,14 @@ pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
         }
     }
     Ok(report(&findings))
+}
+
+fn file_words(file: &Path) -> String {
+    if file.is_file() {
+        format!("{} is sound", file.display())
+    } else {
+        format!("no file at {}: the defaults hold", file.display())
+    }
 }
 
 async fn look(site: &Site<'_>, loaded: &Loaded, wired: &Wired) -> Vec<Finding> {
@@ -53,8 +61,10 @@ async fn look(site: &Site<'_>, loaded: &Loaded, wired: &Wired) -> Vec<Finding> {
 
 fn folder(data_dir: &Path) -> Finding {
     match std::fs::metadata(data_dir) {
-        Err(_) => Finding::ok("data directory", format!("{} will be made when it is needed", data_dir.display())),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 == 0 => {
+        Err(_) => {
+            Finding::ok("data directory", format!("{} will be made when it is needed", data_dir.display()))
+        }
+        Ok(metadata) if metadata.permissions().mode().trailing_zeros() >= 6 => {
             Finding::ok("data directory", format!("{} is this user's alone", data_dir.display()))
         }
         Ok(_) => Finding::fail("data directory", format!("{} is open to other users", data_dir.display()))
@@ -98,8 +108,11 @@ fn port(wired: &Wired) -> Finding {
 fn clock(wired: &Wired) -> Finding {
     let now = wired.clock.now();
     if now.timestamp() < 1_767_225_600 {
-        return Finding::fail("clock", format!("{now} is before this program was made: tokens would not expire"))
-            .with_cure("timedatectl set-ntp true");
+        return Finding::fail(
+            "clock",
+            format!("{now} is before this program was made: tokens would not expire"),
+        )
+        .with_cure("timedatectl set-ntp true");
     }
     Finding::ok("clock", gabier_tool::iso(now))
 }
@@ -127,7 +140,8 @@ fn tls(wired: &Wired) -> Finding {
 
 fn report(findings: &[Finding]) -> Report {
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
-    let columns = ["", "subject", "finding", "cure"].map(|label| Column { label: label.to_owned(), right: false });
+    let columns =
+        ["", "subject", "finding", "cure"].map(|label| Column { label: label.to_owned(), right: false });
     let rows = findings
         .iter()
         .map(|finding| {

@@ -17,7 +17,10 @@ const ASKED: [&str; 4] = ["server.host", "server.port", "server.profile", "log.l
 
 pub(crate) fn command() -> Command {
     Command::new("init").about("Write a configuration file to begin with").arg(
-        Arg::new("defaults").long("defaults").action(ArgAction::SetTrue).help("Ask nothing and take the defaults"),
+        Arg::new("defaults")
+            .long("defaults")
+            .action(ArgAction::SetTrue)
+            .help("Ask nothing and take the defaults"),
     )
 }
 
@@ -42,7 +45,8 @@ pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
 
 /// Asks for one setting, with its default, until the words fit.
 fn ask(param: &Param) -> Result<Value> {
-    let default = param.default.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let default =
+        param.default.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let prompt = format!("{} ({})", param.help.trim_end_matches('.'), param.path.join("."));
     let failed = |error: inquire::InquireError| {
         Error::new(ErrorKind::Cancelled, "asking for the configuration").with_source(error)

@@ -9,14 +9,12 @@ use crate::commands::{Report, Site};
 use crate::wiring::{Wired, wire};
 
 pub(crate) fn command() -> Command {
-    Command::new("mcp")
-        .about("Serve one MCP client on standard input and output")
-        .arg(
-            Arg::new("profile")
-                .long("profile")
-                .value_name("PROFILE")
-                .help("Which tools the client lists; core unless the configuration says otherwise"),
-        )
+    Command::new("mcp").about("Serve one MCP client on standard input and output").arg(
+        Arg::new("profile")
+            .long("profile")
+            .value_name("PROFILE")
+            .help("Which tools the client lists; core unless the configuration says otherwise"),
+    )
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {

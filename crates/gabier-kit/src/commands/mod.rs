@@ -5,10 +5,12 @@ mod completions;
 mod config;
 mod doctor;
 mod init;
+mod man;
 mod mcp;
 mod openapi;
 mod reference;
 mod serve;
+mod shell;
 mod site;
 mod token;
 mod tools;
@@ -18,15 +20,20 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use gabier_term::{Cli, Parsed};
-use gabier_tool::{Error, ErrorKind, Result};
+use gabier_tool::{Error, ErrorKind, Result, Surface};
+use serde_json::Map;
 
 pub(crate) use site::{Report, Site};
 
 use crate::app::App;
 
+/// Short forms of tools that every server has.
+const SHORT: [(&str, &str); 2] = [("health", "system_health"), ("about", "system_about")];
+
 /// The commands as the command line knows them.
 fn all() -> Vec<Command> {
-    vec![
+    let short = SHORT.map(|(short, tool)| Command::new(short).about(format!("Short for {tool}")));
+    let own = [
         serve::command(),
         mcp::command(),
         init::command(),
@@ -37,9 +44,11 @@ fn all() -> Vec<Command> {
         tools::command(),
         openapi::command(),
         completions::command(),
+        man::command(),
         reference::command(),
         version::command(),
-    ]
+    ];
+    own.into_iter().chain(short).collect()
 }
 
 /// Reads the command line and does what it says.
@@ -59,15 +68,14 @@ pub(crate) fn run(app: &App) -> ExitCode {
 }
 
 async fn carry_out(site: &Site<'_>) -> u8 {
-    let backend = site.backend().await;
+    let backend = site.backend(Surface::Cli).await;
     let tools = match &backend {
         Ok(backend) => backend.tools().await,
         Err(_) => Ok(Vec::new()),
     };
-    let cli = all().into_iter().fold(
-        Cli::new(site.about(), tools.as_ref().map(Vec::clone).unwrap_or_default()),
-        Cli::command,
-    );
+    let cli = all()
+        .into_iter()
+        .fold(Cli::new(site.about(), tools.as_ref().map(Vec::clone).unwrap_or_default()), Cli::command);
     match completions::answer(site, &cli) {
         Ok(None) => {}
         Ok(Some(text)) => {
@@ -83,6 +91,15 @@ async fn carry_out(site: &Site<'_>) -> u8 {
             site.terminal.print(&text);
             code
         }
+        Parsed::Command { name, globals, .. } if SHORT.iter().any(|(short, _)| *short == name) => {
+            match backend {
+                Ok(backend) => {
+                    let tool = SHORT.iter().find(|(short, _)| *short == name).map_or("", |(_, tool)| tool);
+                    cli.call(&site.terminal, &*backend, (tool, Map::new()), &globals).await
+                }
+                Err(error) => site.terminal.fail(error, &globals),
+            }
+        }
         Parsed::Command { name, matches, .. } => match command(site, &name, &matches, &cli).await {
             Ok(report) => show(site, &report),
             Err(error) => site.terminal.fail(error, &site.globals),
@@ -91,10 +108,7 @@ async fn carry_out(site: &Site<'_>) -> u8 {
             Ok(backend) => cli.call(&site.terminal, &*backend, (&name, arguments), &globals).await,
             Err(error) => site.terminal.fail(error, &globals),
         },
-        Parsed::Shell { globals } => match backend {
-            Ok(_) => 1,
-            Err(error) => site.terminal.fail(error, &globals),
-        },
+        Parsed::Shell { globals } => shell::run(site, &cli, &globals).await,
         Parsed::Failed { error, globals } => site.terminal.fail(missing.unwrap_or(error), &globals),
     }
 }
@@ -130,9 +144,10 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "token" => token::run(site, matches).await,
         "admin" => admin::run(site, matches).await,
         "tools" => tools::run(site, matches).await,
-        "openapi" => openapi::run(site).await,
+        "openapi" => openapi::run(site),
         "completions" => completions::run(site, matches),
-        "reference" => reference::run(site, matches, cli).await,
+        "man" => man::run(cli, matches),
+        "reference" => reference::run(site, matches, cli),
         "version" => Ok(version::run(site, matches)),
         other => Err(Error::new(ErrorKind::NotFound, format!("there is no command {other:?}"))),
     }

@@ -10,7 +10,7 @@ pub(crate) fn command() -> Command {
     Command::new("openapi").about("Print the OpenAPI 3.1 document of the REST face")
 }
 
-pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
+pub(crate) fn run(site: &Site<'_>) -> Result<Report> {
     let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
     let document = super::serve::openapi(site.app, &wired);
     let text = serde_json::to_string_pretty(&document)

@@ -16,11 +16,13 @@ use crate::wiring::{Wired, wire};
 pub(crate) fn command() -> Command {
     Command::new("reference")
         .hide(true)
-        .about("Write tools.md, cli.md, config.md, openapi.json, mcp-tools.json and .env.example into a folder")
+        .about(
+            "Write tools.md, cli.md, config.md, openapi.json, mcp-tools.json and .env.example into a folder",
+        )
         .arg(Arg::new("folder").required(true).value_parser(value_parser!(PathBuf)).help("Where to write"))
 }
 
-pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
+pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
     let folder = matches.get_one::<PathBuf>("folder").cloned().unwrap_or_default();
     let loaded = site.loader().defaults()?;
     let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
@@ -55,7 +57,9 @@ fn pretty(value: &Value) -> Result<String> {
 fn mcp_tools(site: &Site<'_>, wired: &Wired) -> Result<Value> {
     let mcp = wired.mcp(site.app, "core")?;
     let caller = wired.access.os_user();
-    Ok(json!({"core": mcp.list_json(&caller, "core")["tools"], "lean": mcp.list_json(&caller, "lean")["tools"]}))
+    Ok(
+        json!({"core": mcp.list_json(&caller, "core")["tools"], "lean": mcp.list_json(&caller, "lean")["tools"]}),
+    )
 }
 
 fn tools(site: &Site<'_>, wired: &Wired) -> String {
@@ -93,7 +97,8 @@ fn tool(text: &mut String, entry: &Entry) {
         let name = param.path.join(".");
         let name = if param.required { format!("**{name}**") } else { name };
         let default = param.default.as_ref().map(word).unwrap_or_default();
-        let _ = writeln!(text, "| {name} | {} | {} | {} |", kind(&param.kind), cell(&default), cell(&param.help));
+        let _ =
+            writeln!(text, "| {name} | {} | {} | {} |", kind(&param.kind), cell(&default), cell(&param.help));
     }
     let results = entry.schemas().output.get("properties").and_then(Value::as_object);
     let names: Vec<String> = results.into_iter().flatten().map(|(name, _)| format!("`{name}`")).collect();
@@ -168,7 +173,8 @@ fn settings(site: &Site<'_>, loaded: &Loaded) -> String {
 }
 
 fn example(site: &Site<'_>, loaded: &Loaded) -> String {
-    let mut text = format!("# Variables of {}. Take the # away from what you set. Generated.\n", site.app.name);
+    let mut text =
+        format!("# Variables of {}. Take the # away from what you set. Generated.\n", site.app.name);
     for (param, names) in loaded.variables() {
         let Some(name) = names.first() else { continue };
         let default = param.default.as_ref().map(word).unwrap_or_default();

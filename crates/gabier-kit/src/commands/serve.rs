@@ -18,7 +18,7 @@ use crate::config::{Server, Transport};
 use crate::wiring::{Wired, wire};
 
 /// How often last uses of tokens are written.
-const TEND: Duration = Duration::from_secs(60);
+const TEND: Duration = Duration::from_mins(1);
 
 pub(crate) fn command() -> Command {
     Command::new("serve")
@@ -129,7 +129,10 @@ fn networks(texts: &[String]) -> Result<Vec<ipnet::IpNet>> {
     let parse = |text: &String| {
         let one = text.parse::<IpAddr>().map(ipnet::IpNet::from);
         one.or_else(|_| text.parse()).map_err(|_| {
-            Error::new(ErrorKind::InvalidArgument, format!("server.trusted_proxies: {text:?} is no address or CIDR"))
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("server.trusted_proxies: {text:?} is no address or CIDR"),
+            )
         })
     };
     texts.iter().map(parse).collect()

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
-use gabier_term::{About, Answer, Backend, Environment, Globals, Local, Sources, Terminal};
+use gabier_term::{About, Answer, Backend, Environment, Globals, Local, Remote, Server, Sources, Terminal};
 use gabier_tool::schema::{Kind, Param};
-use gabier_tool::{Error, ErrorKind, Result, Surface, View};
+use gabier_tool::{Clock, Error, ErrorKind, Result, Secret, Surface, View};
 use serde_json::Value;
 
 use crate::app::App;
@@ -21,6 +21,7 @@ pub(crate) struct Site<'a> {
     pub(crate) argv: Vec<OsString>,
     pub(crate) globals: Globals,
     pub(crate) terminal: Arc<Terminal>,
+    clock: Arc<dyn Clock>,
     loader: Loader,
     loaded: Result<Loaded, String>,
 }
@@ -45,8 +46,9 @@ impl<'a> Site<'a> {
         let environment = Environment::new(move |name| {
             variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
         });
-        let terminal = Arc::new(Terminal::of_process(environment, Arc::new(SystemClock::default())));
-        Self { app, argv, globals, terminal, loader, loaded }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let terminal = Arc::new(Terminal::of_process(environment, Arc::clone(&clock)));
+        Self { app, argv, globals, terminal, clock, loader, loaded }
     }
 
     /// What the program says of itself.
@@ -85,7 +87,11 @@ impl<'a> Site<'a> {
 
     /// The file that `config edit` opens.
     pub(crate) fn config_file(&self) -> PathBuf {
-        self.globals.config.clone().or_else(|| self.loader.user_file()).unwrap_or_else(|| PathBuf::from("config.toml"))
+        self.globals
+            .config
+            .clone()
+            .or_else(|| self.loader.user_file())
+            .unwrap_or_else(|| PathBuf::from("config.toml"))
     }
 
     /// A variable of the environment.
@@ -93,38 +99,39 @@ impl<'a> Site<'a> {
         self.loader.variable(name)
     }
 
-    /// Where tool calls go: a server when one is named, else this process.
-    pub(crate) async fn backend(&self) -> Result<Box<dyn Backend>> {
+    /// Where the tool calls of a surface go: a server when one is named, else this process.
+    pub(crate) async fn backend(&self, surface: Surface) -> Result<Arc<dyn Backend>> {
         let loaded = self.loaded()?;
         let config = loaded.config()?;
-        let url = self.globals.url.clone().or_else(|| Some(config.client.url.clone()).filter(|url| !url.is_empty()));
-        match url {
-            Some(url) => Err(Error::internal(url)),
-            None => {
-                let wired = wire(self.app, loaded, "cli", Vec::new())?;
-                let caller = super::mcp::identify(&wired, Surface::Cli).await?;
-                Ok(Box::new(Local::new(wired.dispatch, caller, Surface::Cli)))
-            }
+        let url = self.globals.url.clone().unwrap_or_else(|| config.client.url.clone());
+        if url.is_empty() {
+            let wired = wire(self.app, loaded, "cli", Vec::new())?;
+            let caller = super::mcp::identify(&wired, surface).await?;
+            return Ok(Arc::new(Local::new(wired.dispatch, caller, surface)));
         }
+        let server = Server { url, token: self.token(&config)?, cache: self.cache() };
+        Ok(Arc::new(Remote::new(server, Arc::clone(&self.clock))?))
     }
 
-    fn token(&self, config: &Config) -> Result<Option<secrecy::SecretString>> {
+    fn token(&self, config: &Config) -> Result<Option<Secret>> {
         match &self.globals.token {
-            Some(source) => Sources::new(&self.terminal, &self.globals).token(source).map(|token| Some(token.into())),
-            None => Ok(config.client.token.as_ref().map(gabier_tool::Secret::to_secret_string)),
+            Some(source) => {
+                Sources::new(&self.terminal, &self.globals).token(source).map(|token| Some(token.into()))
+            }
+            None => Ok(config.client.token.clone()),
         }
     }
 
     /// Where a remote server's list of tools is kept.
     fn cache(&self) -> Option<PathBuf> {
         use etcetera::base_strategy::BaseStrategy as _;
-        Some(self.loader.folders()?.cache_dir().join(self.app.name))
+        Some(Loader::folders()?.cache_dir().join(self.app.name))
     }
 
     /// Where the shell's history is kept.
     pub(crate) fn state(&self) -> Option<PathBuf> {
         use etcetera::base_strategy::BaseStrategy as _;
-        Some(self.loader.folders()?.state_dir()?.join(self.app.name))
+        Some(Loader::folders()?.state_dir()?.join(self.app.name))
     }
 }
 
@@ -144,7 +151,9 @@ fn flag_of(param: &Param) -> Arg {
     match &param.kind {
         Kind::Bool => arg.num_args(0..=1).default_missing_value("true").value_name("BOOL"),
         Kind::List(_) => arg.action(ArgAction::Append).value_delimiter(',').value_name("LIST"),
-        Kind::Enum(words) => arg.value_name("WORD").value_parser(words.iter().map(|(word, _)| word.clone()).collect::<Vec<_>>()),
+        Kind::Enum(words) => arg
+            .value_name("WORD")
+            .value_parser(words.iter().map(|(word, _)| word.clone()).collect::<Vec<_>>()),
         _ => arg.value_name(param.path[1].to_uppercase()),
     }
 }

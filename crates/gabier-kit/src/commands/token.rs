@@ -11,7 +11,8 @@ use crate::commands::{Report, Site};
 use crate::wiring::wire;
 
 pub(crate) fn command() -> Command {
-    let prefix = || Arg::new("prefix").required(true).value_name("PREFIX").help("First 8 or more digits of its hash");
+    let prefix =
+        || Arg::new("prefix").required(true).value_name("PREFIX").help("First 8 or more digits of its hash");
     let list = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("LIST").value_delimiter(',').action(ArgAction::Append).help(help)
     };
@@ -23,11 +24,22 @@ pub(crate) fn command() -> Command {
             Command::new("create")
                 .about("Make a token; it is shown this once")
                 .arg(Arg::new("name").required(true).value_name("NAME").help("Who will use it"))
-                .arg(list("permissions", "Its rights: read, net, write, admin, approve (read,net,write when absent)"))
-                .arg(list("resources", "What arguments may name, such as host:web1, root:/var/log or * (your own when absent)"))
+                .arg(list(
+                    "permissions",
+                    "Its rights: read, net, write, admin, approve (read,net,write when absent)",
+                ))
+                .arg(list(
+                    "resources",
+                    "What arguments may name, such as host:web1, root:/var/log or * (your own when absent)",
+                ))
                 .arg(list("tools", "The only tools it may call"))
                 .arg(list("networks", "The only addresses it may come from, as CIDR"))
-                .arg(Arg::new("profile").long("profile").value_name("PROFILE").help("The MCP profile it always gets"))
+                .arg(
+                    Arg::new("profile")
+                        .long("profile")
+                        .value_name("PROFILE")
+                        .help("The MCP profile it always gets"),
+                )
                 .arg(Arg::new("email").long("email").value_name("ADDRESS").help("Whom to ask about it"))
                 .arg(
                     Arg::new("days")
@@ -56,14 +68,17 @@ pub(crate) fn command() -> Command {
                 .arg(list("set-permissions", "All its rights instead")),
         )
         .subcommand(
-            Command::new("rotate").about("Make a successor; the old token ends after the overlap").arg(prefix()).arg(
-                Arg::new("overlap")
-                    .long("overlap")
-                    .value_name("HOURS")
-                    .value_parser(value_parser!(u32).range(0..=720))
-                    .default_value("24")
-                    .help("Hours for which both work"),
-            ),
+            Command::new("rotate")
+                .about("Make a successor; the old token ends after the overlap")
+                .arg(prefix())
+                .arg(
+                    Arg::new("overlap")
+                        .long("overlap")
+                        .value_name("HOURS")
+                        .value_parser(value_parser!(u32).range(0..=720))
+                        .default_value("24")
+                        .help("Hours for which both work"),
+                ),
         )
 }
 
@@ -103,7 +118,8 @@ async fn create(access: &Access, given: &ArgMatches) -> Result<Report> {
     new.profile = given.get_one::<String>("profile").cloned();
     new.email = given.get_one::<String>("email").cloned();
     for network in words(given, "networks").unwrap_or_default() {
-        let parsed = network.parse().map_err(|_| Error::invalid("networks", format!("{network:?} is no CIDR")))?;
+        let parsed =
+            network.parse().map_err(|_| Error::invalid("networks", format!("{network:?} is no CIDR")))?;
         new.networks.push(parsed);
     }
     new.expiry = match (given.get_one::<u16>("days"), given.get_flag("yes-never-expires")) {
@@ -179,6 +195,7 @@ fn word(given: &ArgMatches, name: &str) -> String {
 }
 
 fn words(given: &ArgMatches, name: &str) -> Option<Vec<String>> {
-    let words: Vec<String> = given.get_many::<String>(name)?.filter(|word| !word.is_empty()).cloned().collect();
+    let words: Vec<String> =
+        given.get_many::<String>(name)?.filter(|word| !word.is_empty()).cloned().collect();
     Some(words)
 }

@@ -66,14 +66,13 @@ impl Layer {
             if known.iter().any(|variable| variable.name == name) {
                 continue;
             }
-            match params.iter().find(|param| variable_of(prefix, param) == *name) {
-                Some(param) => layer.set(param, text, origin(name)),
-                None => {
-                    let names: Vec<String> = params.iter().map(|param| variable_of(prefix, param)).collect();
-                    let near = nearest(name, names.iter().map(String::as_str), 1);
-                    let hint = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                    layer.warnings.push(format!("{name}: is no variable of this program{hint}"));
-                }
+            if let Some(param) = params.iter().find(|param| variable_of(prefix, param) == *name) {
+                layer.set(param, text, origin(name));
+            } else {
+                let names: Vec<String> = params.iter().map(|param| variable_of(prefix, param)).collect();
+                let near = nearest(name, names.iter().map(String::as_str), 1);
+                let hint = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                layer.warnings.push(format!("{name}: is no variable of this program{hint}"));
             }
         }
         layer
@@ -103,7 +102,9 @@ impl Layer {
                     self.values.insert(key.to_owned(), (value.into(), from));
                 }
                 "" | "0" | "false" | "no" | "off" => {}
-                _ => self.warnings.push(format!("{}: must be true or false; it is left alone", variable.name)),
+                _ => {
+                    self.warnings.push(format!("{}: must be true or false; it is left alone", variable.name));
+                }
             },
             VariableUse::Environment => match text {
                 "production" => {

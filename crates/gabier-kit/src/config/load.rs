@@ -43,32 +43,32 @@ impl fmt::Display for Origin {
 
 /// A setting by a flag of the command line.
 #[derive(Clone, Debug)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// The dotted key.
-    pub key: String,
+    pub(crate) key: String,
     /// The flag, without dashes.
-    pub name: String,
+    pub(crate) name: String,
     /// The value.
-    pub value: Value,
+    pub(crate) value: Value,
 }
 
 /// What is known before the sources are read.
 #[derive(Clone, Default)]
-pub struct Loader {
+pub(crate) struct Loader {
     /// The program's name: of its folders and, in upper case, of its variables.
-    pub name: String,
+    pub(crate) name: String,
     /// The schemas of an app's own sections, beside [`Config`].
-    pub sections: Vec<Value>,
+    pub(crate) sections: Vec<Value>,
     /// The app's own variables.
-    pub variables: Vec<Variable>,
+    pub(crate) variables: Vec<Variable>,
     /// The environment.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// `--config`.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// `--env-file`.
-    pub env_file: Option<PathBuf>,
+    pub(crate) env_file: Option<PathBuf>,
     /// Flags that set keys.
-    pub flags: Vec<Flag>,
+    pub(crate) flags: Vec<Flag>,
 }
 
 /// The settings as they are.
@@ -86,25 +86,27 @@ pub struct Loaded {
 
 impl Loader {
     /// The environment of this process.
-    pub fn with_environment(mut self) -> Self {
-        self.environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    pub(crate) fn with_environment(mut self) -> Self {
+        self.environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         self
     }
 
     /// The same sources with other flags.
     #[must_use]
-    pub fn with_flags(&self, flags: Vec<Flag>) -> Self {
+    pub(crate) fn with_flags(&self, flags: Vec<Flag>) -> Self {
         Self { flags, ..self.clone() }
     }
 
     /// Reads all sources. `INVALID_ARGUMENT` with every bad field in `details.errors[]`.
-    pub fn load(&self) -> Result<Loaded> {
+    pub(crate) fn load(&self) -> Result<Loaded> {
         let schema = self.schema();
         let params = Param::of(&schema);
         let (prefix, known) = (self.prefix(), self.known());
         let user = self.user_file();
-        let chosen = self.config.clone().or_else(|| self.variable(&format!("{prefix}_CONFIG")).map(PathBuf::from));
+        let chosen =
+            self.config.clone().or_else(|| self.variable(&format!("{prefix}_CONFIG")).map(PathBuf::from));
         let mut layers = vec![];
         for (file, is_chosen) in [
             (Some(Path::new("/etc").join(&self.name).join("config.toml")), false),
@@ -134,10 +136,18 @@ impl Loader {
     }
 
     /// The settings as nobody changed them: for the reference.
-    pub fn defaults(&self) -> Result<Loaded> {
+    pub(crate) fn defaults(&self) -> Result<Loaded> {
         let schema = self.schema();
         let (tree, origins, warnings) = merge(Vec::new(), &schema)?;
-        Ok(Loaded { tree, origins, params: Param::of(&schema), prefix: self.prefix(), variables: self.known(), file: PathBuf::new(), warnings })
+        Ok(Loaded {
+            tree,
+            origins,
+            params: Param::of(&schema),
+            prefix: self.prefix(),
+            variables: self.known(),
+            file: PathBuf::new(),
+            warnings,
+        })
     }
 
     fn prefix(&self) -> String {
@@ -149,7 +159,7 @@ impl Loader {
     }
 
     /// The schema of all settings: the kit's and the app's.
-    pub fn schema(&self) -> Value {
+    pub(crate) fn schema(&self) -> Value {
         let mut schema = gabier_tool::schema::input::<Config>();
         for section in &self.sections {
             let own = section.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -161,13 +171,13 @@ impl Loader {
     }
 
     /// Where the user's folders are: configuration, data, state, cache.
-    pub fn folders(&self) -> Option<Xdg> {
+    pub(crate) fn folders() -> Option<Xdg> {
         Xdg::new().ok()
     }
 
     /// The user's configuration file.
     pub(crate) fn user_file(&self) -> Option<PathBuf> {
-        Some(self.folders()?.config_dir().join(&self.name).join("config.toml"))
+        Some(Self::folders()?.config_dir().join(&self.name).join("config.toml"))
     }
 
     /// A variable of the environment.
@@ -188,7 +198,9 @@ fn file_layer(file: &Path, params: &[Param], is_required: bool) -> Result<Option
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(Layer::of_toml(file, &text, params))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_required => Ok(None),
-        Err(error) => Err(Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display()))),
+        Err(error) => {
+            Err(Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display())))
+        }
     }
 }
 
@@ -199,7 +211,9 @@ fn env_file_layer(
     known: &[Variable],
     params: &[Param],
 ) -> Result<Option<Layer>> {
-    let failed = |error: String| Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display()));
+    let failed = |error: String| {
+        Error::new(ErrorKind::InvalidArgument, format!("reading {}: {error}", file.display()))
+    };
     if !file.exists() && !is_required {
         return Ok(None);
     }
@@ -248,7 +262,8 @@ fn named(error: &Error, origins: &BTreeMap<String, Origin>) -> Vec<String> {
         .map(|fault| {
             let key = fault["parameter"].as_str().unwrap_or_default();
             let message = fault["message"].as_str().unwrap_or_default();
-            let origin = origins.iter().find(|(own, _)| key.starts_with(own.as_str())).map(|(_, origin)| origin);
+            let origin =
+                origins.iter().find(|(own, _)| key.starts_with(own.as_str())).map(|(_, origin)| origin);
             match origin {
                 Some(origin) => format!("{origin}: {key}: {message}"),
                 None => format!("{key}: {message}"),
@@ -289,8 +304,9 @@ impl Loaded {
             .filter(|(key, _)| known.contains_key(*key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        serde_json::from_value(Value::Object(own))
-            .map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("reading the configuration: {error}")))
+        serde_json::from_value(Value::Object(own)).map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, format!("reading the configuration: {error}"))
+        })
     }
 
     /// Every setting: key, value as shown, origin. Secrets are redacted.
@@ -398,7 +414,10 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named_with_its_place() {
-        let bench = Bench::new("[server]\nprot = 1\nhealth_path = \"x\"\n", &[("PORT", "many"), ("LOG_LEVEL", "loud")]);
+        let bench = Bench::new(
+            "[server]\nprot = 1\nhealth_path = \"x\"\n",
+            &[("PORT", "many"), ("LOG_LEVEL", "loud")],
+        );
         assert_eq!(
             bench.check("server.port"),
             "/config.toml: server.prot: is no setting; did you mean server.port?\n\
@@ -410,7 +429,8 @@ mod tests {
 
     #[test]
     fn older_spellings_work_and_idle_variables_say_so() {
-        let bench = Bench::new("", &[("DEBUG", "true"), ("NODE_ENV", "production"), ("SAVE_INTERVAL", "5000")]);
+        let bench =
+            Bench::new("", &[("DEBUG", "true"), ("NODE_ENV", "production"), ("SAVE_INTERVAL", "5000")]);
         assert_eq!(bench.check("log.level"), "\"debug\" from $DEBUG");
         assert_eq!(bench.check("log.format"), "\"json\" from $NODE_ENV");
         let loaded = bench.loader.load().unwrap();

@@ -11,9 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use layer::read;
-pub use load::{Flag, Loaded, Loader, Origin};
-pub use variable::{Variable, VariableUse};
+pub(crate) use load::{Flag, Loader};
+pub use load::{Loaded, Origin};
 pub(crate) use variable::VARIABLES;
+pub use variable::{Variable, VariableUse};
 
 /// The settings of every server; an app adds sections of its own beside these.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -69,7 +69,10 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable { name: "HISTORY_RETENTION", usage: VariableUse::Idle(TASKS) },
     Variable { name: "HISTORY_RETENTION_MS", usage: VariableUse::Idle(TASKS) },
     Variable { name: "HISTORY_RETENTION_S", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "SAVE_INTERVAL", usage: VariableUse::Idle("every change is durable before it is acknowledged") },
+    Variable {
+        name: "SAVE_INTERVAL",
+        usage: VariableUse::Idle("every change is durable before it is acknowledged"),
+    },
     Variable { name: "MCP_DEFAULT_CMD_TIMEOUT_MS", usage: VariableUse::Idle(HOSTS) },
     Variable { name: "MCP_DEFAULT_CMD_TIMEOUT_S", usage: VariableUse::Idle(HOSTS) },
     Variable { name: "MCP_INTERACTIVE_CMD_TIMEOUT_MS", usage: VariableUse::Idle(HOSTS) },

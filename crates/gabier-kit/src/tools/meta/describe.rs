@@ -17,7 +17,7 @@ pub(crate) struct ToolDescribe {
 
 /// A tool.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Description {
+pub(crate) struct Described {
     /// The name.
     name: &'static str,
     /// What it does.
@@ -33,12 +33,12 @@ impl Tool<Services> for ToolDescribe {
     const EFFECT: Effect = Effect::Read;
     const PERMISSION: Permission = Permission::Public;
     const PROFILE: Profile = Profile::LeanOnly;
-    type Output = Description;
+    type Output = Described;
 
-    async fn run(self, ctx: &Context<Services>) -> Result<Description> {
+    async fn run(self, ctx: &Context<Services>) -> Result<Described> {
         let dispatch = ctx.services.dispatch()?;
         let entry = dispatch.catalog().find(&self.name)?;
-        Ok(Description {
+        Ok(Described {
             name: entry.facts.name,
             description: entry.schemas().description.clone(),
             effect: entry.facts.effect.name(),

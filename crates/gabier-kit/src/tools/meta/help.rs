@@ -89,7 +89,9 @@ fn kind_words(param: &Param) -> String {
             Kind::Int { .. } => "whole number".to_owned(),
             Kind::Num => "number".to_owned(),
             Kind::Str { .. } => "text".to_owned(),
-            Kind::Enum(choices) => choices.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>().join(" | "),
+            Kind::Enum(choices) => {
+                choices.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>().join(" | ")
+            }
             Kind::List(item) => format!("list of {}", words(item)),
             Kind::Map(_) => "names and values".to_owned(),
             Kind::Record(_) | Kind::Json => "JSON".to_owned(),

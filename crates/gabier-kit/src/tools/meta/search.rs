@@ -48,7 +48,8 @@ impl Tool<Services> for ToolSearch {
         let dispatch = ctx.services.dispatch()?;
         let entries: Vec<&Entry> = dispatch.listed(ctx.caller(), "all").map(|entry| &**entry).collect();
         let documents: Vec<String> = entries.iter().map(|entry| document(entry)).collect();
-        let tools = rank(&self.query, &documents).into_iter().take(MOST).map(|index| hit(entries[index])).collect();
+        let tools =
+            rank(&self.query, &documents).into_iter().take(MOST).map(|index| hit(entries[index])).collect();
         Ok(Hits { tools })
     }
 }
@@ -57,7 +58,12 @@ impl Tool<Services> for ToolSearch {
 fn document(entry: &Entry) -> String {
     let name = entry.facts.name.replace('_', " ");
     let aliases = entry.facts.aliases.join(" ");
-    format!("{name} {name} {aliases} {} {} {}", entry.toolset, entry.facts.keywords, entry.schemas().description)
+    format!(
+        "{name} {name} {aliases} {} {} {}",
+        entry.toolset,
+        entry.facts.keywords,
+        entry.schemas().description
+    )
 }
 
 fn hit(entry: &Entry) -> Hit {
@@ -67,5 +73,9 @@ fn hit(entry: &Entry) -> Hit {
         .filter(|param| !param.common)
         .map(|param| format!("{}{}", param.path.join("."), if param.required { "*" } else { "" }))
         .collect();
-    Hit { name: entry.facts.name, summary: entry.schemas().summary.clone(), parameters: parameters.join(", ") }
+    Hit {
+        name: entry.facts.name,
+        summary: entry.schemas().summary.clone(),
+        parameters: parameters.join(", "),
+    }
 }

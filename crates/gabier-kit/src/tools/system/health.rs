@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gabier_tool::{
-    Context, Effect, Error, ErrorKind, Outcome, Permission, Profile, Result, Tool,
-};
+use gabier_tool::{Context, Effect, Error, ErrorKind, Outcome, Permission, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -61,10 +59,17 @@ impl Tool<Services> for SystemHealth {
 }
 
 fn down(health: &Health) -> Error {
-    let parts: Vec<&str> =
-        health.services.iter().filter(|(_, part)| part.status != "ok").map(|(name, _)| name.as_str()).collect();
-    let error = Error::new(ErrorKind::Unavailable, format!("checking the server: {} does not work", parts.join(", ")))
-        .with("parts", parts);
+    let parts: Vec<&str> = health
+        .services
+        .iter()
+        .filter(|(_, part)| part.status != "ok")
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let error = Error::new(
+        ErrorKind::Unavailable,
+        format!("checking the server: {} does not work", parts.join(", ")),
+    )
+    .with("parts", parts);
     match json!(health) {
         Value::Object(keys) => error.with_beside(keys),
         _ => error,
