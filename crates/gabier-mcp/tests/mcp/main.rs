@@ -7,6 +7,7 @@ mod asking;
 mod fixture;
 mod http;
 mod listing;
+mod projection;
 mod sessions;
 mod sockets;
 mod sse;
