@@ -96,7 +96,6 @@ pub fn openapi(catalog: &Catalog, server: &OpenApi) -> Value {
                 `application/vnd.gabier.view+json`, or `text/event-stream` for progress and then the result.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "This server"}],
         "tags": tags.iter().map(|tag| json!({"name": tag})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
