@@ -7,6 +7,7 @@ from report import judge
 from server import GABIER, NODE, Home, module, serve
 
 INSPECTOR = module("@modelcontextprotocol/inspector/clients/launcher/build/index.js")
+TOKEN = "bootstrap-token-of-the-inspector-judge-0123456789"
 ERAS = ["legacy", "auto", "modern"]
 
 
@@ -58,6 +59,11 @@ def main(report):
         # Tools of a profile are a matter of the list's URL, so the widest list is judged too.
         everything = inspect(home, "--method", "tools/list", "--strict", f"{server.mcp}?profile=all")
         report.equal("HTTP: the whole list is portable under --strict", everything.returncode, 0)
+    with Home() as home, serve(home, env={"AUTH_TOKEN": TOKEN}) as server:
+        bearer = ["--header", f"Authorization: Bearer {TOKEN}"]
+        list_and_call(report, home, "HTTP with a token", bearer, [server.mcp])
+        refused = inspect(home, "--method", "tools/list", server.mcp)
+        report.equal("HTTP without the token: an authentication error", refused.returncode, 3)
     with Home() as home:
         for era in ERAS:
             list_and_call(report, home, f"stdio, {era}", ["--protocol-era", era], [GABIER, "mcp"])

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -14,9 +15,20 @@ from server import E2E, NODE, Home, module, serve
 
 TOKEN = "bootstrap-token-of-the-openapi-judge-0123456789"
 SEEDS = [7, 11, 23]
+# The guard against guessed tokens answers 429 in place of 401; it has tests of its own and would hide the others here.
+PATIENT = """
+[access.guesses]
+allowed = 1000000
+
+[access.rates.without_token]
+calls = 6000000
+burst = 1000000
+"""
 # Cases per operation in the fuzzing phase; `./test full` takes the tool's own default.
 EXAMPLES = 100 if os.environ.get("GABIER_TEST_FULL") else 12
-LIMIT_S = 3600 if os.environ.get("GABIER_TEST_FULL") else 600
+# The longest a call may take by its own limit, and a little.
+SLOWEST_ANSWER_S = "32"
+LIMIT_S = 3600
 
 
 def fetch(server):
@@ -39,18 +51,23 @@ def validators(report, home, server):
     report.check("@seriousme/openapi-schema-validator finds nothing", done.returncode == 0, done.stdout[-800:])
 
 
-def fuzz(report, home, server, seed, who, headers):
-    """One run of all phases and checks."""
-    program = E2E / ".venv" / "bin" / "schemathesis"
-    command = [
-        *(program, "--config-file", E2E / "schemathesis.toml", "run", f"{server.base}/openapi.json"),
-        *("--checks", "all", "--seed", str(seed), "--max-examples", str(EXAMPLES)),
-        *("--request-timeout", "15", "--continue-on-failure", "--warnings", "off", *headers),
-    ]
-    done = subprocess.run(
-        command, cwd=home.path, env={**home.env, "NO_COLOR": "1", "COLUMNS": "110"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
-    )
+def fuzz(server, seed, headers):
+    """One run of all phases and checks, with one worker: several trip over a fault of Python 3.11's parser."""
+    with Home() as home:
+        command = [
+            *(E2E / ".venv" / "bin" / "schemathesis", "--config-file", E2E / "schemathesis.toml"),
+            *("run", f"{server.base}/openapi.json", "--checks", "all", "--seed", str(seed)),
+            *("--max-examples", str(EXAMPLES), "--continue-on-failure", "--warnings", "off"),
+            *("--request-timeout", SLOWEST_ANSWER_S, "--max-response-time", SLOWEST_ANSWER_S, *headers),
+        ]
+        return subprocess.run(
+            command, cwd=home.path, env={**home.env, "NO_COLOR": "1", "COLUMNS": "110"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
+        )
+
+
+def weigh(report, who, seed, done):
+    """Records one run; what it found is shown as schemathesis says it."""
     cases = re.search(r"([\d,]+) generated", done.stdout)
     if done.returncode != 0 or not cases:
         print(done.stdout[-30000:], done.stderr[-3000:])
@@ -59,16 +76,22 @@ def fuzz(report, home, server, seed, who, headers):
 
 
 def main(report):
-    with world() as config:
-        with Home(config) as home, serve(home) as server:
+    bearer = ["-H", f"Authorization: Bearer {TOKEN}"]
+    with world() as config, Home(config) as home, Home(config + PATIENT) as guarded_home:
+        with serve(home) as server, serve(guarded_home, env={"AUTH_TOKEN": TOKEN}) as guarded:
             validators(report, home, server)
-            for seed in SEEDS:
-                fuzz(report, home, server, seed, "no token", [])
-            report.check("the server is still up", server.process.poll() is None, server.output())
-        with Home(config) as home, serve(home, env={"AUTH_TOKEN": TOKEN}) as server:
-            for seed in SEEDS:
-                fuzz(report, home, server, seed, "bootstrap token", ["-H", f"Authorization: Bearer {TOKEN}"])
-            report.check("the server is still up", server.process.poll() is None, server.output())
+            who = {"no token": (server, []), "bootstrap token": (guarded, bearer)}
+            # Many calls wait for hosts that are not there: all runs go side by side.
+            with ThreadPoolExecutor(len(SEEDS) * len(who)) as pool:
+                runs = {
+                    (name, seed): pool.submit(fuzz, target, seed, headers)
+                    for name, (target, headers) in who.items()
+                    for seed in SEEDS
+                }
+            for (name, seed), run in runs.items():
+                weigh(report, name, seed, run.result())
+            for name, (target, _) in who.items():
+                report.check(f"the server is still up, {name}", target.process.poll() is None, target.output())
 
 
 judge(main)
