@@ -36,6 +36,31 @@ pub(crate) struct App {
     pub(crate) started: Duration,
 }
 
+/// Refuses configured paths that are malformed, ours, or given twice: routes must not shadow each other.
+fn check_paths(options: &WebOptions) -> Result<()> {
+    const OURS: [&str; 7] = ["/", "/ready", "/metrics", "/openapi.json", "/docs", "/redoc", "/tools"];
+    const OUR_FOLDERS: [&str; 3] = ["/api/", "/call/", "/assets/"];
+    let mut seen: Vec<(&str, &str)> = vec![("GET", "/healthz")];
+    let health = (options.health_path != "/healthz").then_some(("GET", options.health_path.as_str()));
+    let endpoints = [&options.mcp_path].into_iter().chain(&options.mcp_aliases);
+    let endpoints = endpoints.flat_map(|path| [("GET", path.as_str()), ("POST", path.as_str())]);
+    let short = options.short_routes.iter().map(|short| (short.method.as_str(), short.path.as_str()));
+    for (method, path) in health.into_iter().chain(endpoints).chain(short) {
+        let refused = |why: &str| {
+            Err(Error::new(ErrorKind::InvalidArgument, format!("the configured path {path:?} {why}")))
+        };
+        if !path.starts_with('/') || path.contains(['{', '}', '?', '#']) {
+            return refused("must start with / and be a plain path");
+        }
+        let is_ours = OURS.contains(&path) || OUR_FOLDERS.iter().any(|folder| path.starts_with(folder));
+        if is_ours || seen.contains(&(method, path)) {
+            return refused("is taken");
+        }
+        seen.push((method, path));
+    }
+    Ok(())
+}
+
 impl App {
     /// The answer to a failure.
     pub(crate) fn failure(&self, error: Error) -> Response {
@@ -58,15 +83,7 @@ impl Web {
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let certificate = options.tls.clone().map(Certificate::load).transpose()?;
-        for path in [&options.health_path].into_iter().chain(options.short_routes.iter().map(|own| &own.path))
-        {
-            if !path.starts_with('/') || path.contains(['{', '}']) {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!("the path {path:?} must start with / and hold no braces"),
-                ));
-            }
-        }
+        check_paths(&options)?;
         for short in &options.short_routes {
             dispatch.catalog().find(&short.tool)?;
         }
@@ -161,8 +178,7 @@ macro_rules! page {
 fn routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/", page!(app, landing::landing))
-        .route(&app.options.health_path, page!(app, health::health))
-        .route("/healthz", page!(app, health::health))
+        .merge(health_routes(app))
         .route("/ready", page!(app, health::ready))
         .route("/openapi.json", page!(app, crate::openapi::document))
         .route("/docs", page!(app, docs_ui::docs))
@@ -176,6 +192,14 @@ fn routes(app: &Arc<App>) -> Router {
         })
         .merge(metrics_route(app))
         .merge(rest::routes(app))
+}
+
+fn health_routes(app: &Arc<App>) -> Router {
+    let router = Router::new().route("/healthz", page!(app, health::health));
+    match app.options.health_path.as_str() {
+        "/healthz" => router,
+        path => router.route(path, page!(app, health::health)),
+    }
 }
 
 fn metrics_route(app: &Arc<App>) -> Router {

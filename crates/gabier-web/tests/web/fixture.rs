@@ -348,6 +348,11 @@ pub(crate) fn options() -> WebOptions {
 }
 
 pub(crate) fn web(options: WebOptions, world: &Arc<World>, needs_token: bool) -> Web {
+    try_web(options, world, needs_token).unwrap()
+}
+
+/// The same, when the options may be refused.
+pub(crate) fn try_web(options: WebOptions, world: &Arc<World>, needs_token: bool) -> Result<Web> {
     let metrics = Metrics::new(&options.service, &options.version);
     let guards = Guards {
         authority: Arc::new(Keys { needs_token, world: Arc::clone(world) }),
@@ -359,7 +364,7 @@ pub(crate) fn web(options: WebOptions, world: &Arc<World>, needs_token: bool) ->
         clock: Arc::new(Real(Instant::now())),
     };
     let dispatch = Arc::new(Dispatch::new(catalog(world), guards));
-    Web::new(options, dispatch, Arc::new(Parts(Arc::clone(world))), metrics).unwrap()
+    Web::new(options, dispatch, Arc::new(Parts(Arc::clone(world))), metrics)
 }
 
 /// A running server. It stops when it is dropped.

@@ -1,10 +1,12 @@
 //! Health, metrics and the pages.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use gabier_tool::ErrorKind;
 use gabier_web::WebOptions;
 
-use crate::fixture::{Server, TOKEN, options};
+use crate::fixture::{Server, TOKEN, options, try_web};
 
 #[tokio::test]
 async fn health_says_what_answers() {
@@ -26,6 +28,21 @@ async fn a_configured_health_path_replaces_the_usual_one() {
     assert_eq!(server.get("/healthz").await.status, 200);
     let gone = server.get("/health").await;
     assert_eq!((gone.status, gone.word().as_str()), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_configured_path_never_shadows_another() {
+    let check = |health_path: &str, mcp_path: &str| {
+        let (health_path, mcp_path) = (health_path.to_owned(), mcp_path.to_owned());
+        let world = Arc::default();
+        try_web(WebOptions { health_path, mcp_path, ..options() }, &world, false).map(|_| ())
+    };
+    assert!(check("/healthz", "/mcp").is_ok());
+    for (health, mcp) in
+        [("/docs", "/mcp"), ("health", "/mcp"), ("/a/{b}", "/mcp"), ("/x", "/x"), ("/health", "/tools")]
+    {
+        assert_eq!(check(health, mcp).unwrap_err().kind(), ErrorKind::InvalidArgument, "{health} {mcp}");
+    }
 }
 
 #[tokio::test]

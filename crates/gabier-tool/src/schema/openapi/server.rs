@@ -43,6 +43,10 @@ pub(super) fn server_paths(server: &OpenApi) -> Map<String, Value> {
         let mut responses = Map::new();
         responses.insert("200".to_owned(), json!({"description": "As asked.", "content": content}));
         add_failures(&mut responses);
+        if ["tools", "tools_v1", "openapi"].contains(&id) {
+            let same = json!({"description": "Unchanged since the `ETag` that `If-None-Match` names."});
+            responses.insert("304".to_owned(), same);
+        }
         if id == "ready" {
             let down = json!({"description": "A part is not up.", "content": ready});
             responses.insert("503".to_owned(), down);
