@@ -11,6 +11,7 @@ mod completion;
 mod display;
 mod fixture;
 mod foreign;
+mod local;
 mod manual;
 mod remote;
 mod shell;
