@@ -19,9 +19,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection::{Connection, Kind};
-use crate::http::Front;
 use crate::http::answer::{json, no_session, refusal};
 use crate::http::front::{caller, read};
+use crate::http::{Front, watched};
 use crate::profile;
 use crate::server::Server;
 use crate::sessions::End;
@@ -40,6 +40,7 @@ pub(crate) async fn open(State(front): State<Arc<Front>>, request: Request<Body>
         Ok(caller) => caller,
         Err(refused) => return *refused,
     };
+    let turn = front.opening.lock().await;
     for (id, end) in front.sessions.make_room(&caller) {
         front.close(&id, end).await;
     }
@@ -52,18 +53,19 @@ pub(crate) async fn open(State(front): State<Arc<Front>>, request: Request<Body>
     connection.profile = profile::asked(&parts);
     let server = Server { shared: Arc::clone(&front.shared), connection: Arc::new(connection) };
     front.sessions.add(&id, &caller, None, End::Sse(up, ct.clone()), front.now());
+    drop(turn);
     let running = serve_directly_with_ct(server, Channel { messages, answers }, None, ct.clone());
     tokio::spawn(async move {
         // The stream's end is the session's, whatever the reason.
         let _ = running.waiting().await;
     });
-    let closing = Closing { front, id: id.clone(), _ct: ct.clone().drop_guard() };
+    let closing = Closing { front: Arc::clone(&front), id: id.clone(), _ct: ct.clone().drop_guard() };
     let mut response = Sse::new(events(&id, down, ct, closing))
         .keep_alive(KeepAlive::new().interval(PING).text("ping"))
         .into_response();
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().extend([unbuffered]);
-    response
+    watched(&front, caller, response)
 }
 
 /// Takes a message for a stream; its answer comes down there.

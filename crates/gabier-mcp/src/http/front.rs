@@ -15,8 +15,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::transport::streamable_http_server::session::SessionManager;
 use serde_json::Value;
 
-use super::Front;
 use super::answer::{self, is, json, no_session, polish, refusal, unauthenticated};
+use super::{Front, watched};
 use crate::sessions::{End, InUse};
 use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer};
 
@@ -53,8 +53,11 @@ pub(super) async fn post(State(front): State<Arc<Front>>, request: Request<Body>
             if !takes.events {
                 parts.extensions.insert(PlainAnswer);
             }
+            if !takes.events && message.method() == "subscriptions/listen" {
+                return refusal(StatusCode::NOT_ACCEPTABLE, "a stream needs `Accept: text/event-stream`");
+            }
             let answer = front.carry(&caller, parts, message, body).await;
-            if takes.events { answer } else { plain(answer).await }
+            if takes.events { watched(&front, caller, answer) } else { plain(answer).await }
         }
         Ok(Incoming::Batch(messages)) => front.carry_all(&caller, parts, messages).await,
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
@@ -76,7 +79,8 @@ pub(super) async fn get(State(front): State<Arc<Front>>, request: Request<Body>)
         }
     }
     let response = front.in_sessions.handle(Request::from_parts(parts, body)).await;
-    hold(polish(response.into_response(), Value::Null).await, in_use)
+    let answer = polish(response.into_response(), Value::Null).await;
+    watched(&front, caller, hold(answer, in_use))
 }
 
 /// The end of a session.

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod front;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::legacy_sse;
 use crate::mcp::Shared;
 use crate::server::Server;
 use crate::sessions::Sessions;
+pub(crate) use watch::watched;
 
 /// How long running calls may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -32,7 +34,7 @@ pub(crate) struct Front {
     in_sessions: StreamableHttpService<Server, LocalSessionManager>,
     alone: StreamableHttpService<Server, NeverSessionManager>,
     /// One session is opened at a time, so that the limits hold.
-    opening: tokio::sync::Mutex<()>,
+    pub(crate) opening: tokio::sync::Mutex<()>,
 }
 
 impl Front {

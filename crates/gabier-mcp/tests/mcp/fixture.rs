@@ -1,7 +1,7 @@
 //! A small list of tools behind the face, and clients that send what they are told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -38,8 +38,11 @@ impl Clock for TestClock {
     }
 }
 
-/// Lets everybody do what their permissions say.
-struct Gate;
+/// Lets everybody do what their permissions say, until all are revoked.
+#[derive(Default)]
+struct Gate {
+    revoked: Arc<AtomicBool>,
+}
 
 impl Authority for Gate {
     fn identify<'a>(&'a self, _: Credential<'a>, _: Origin) -> BoxFuture<'a, Result<Caller>> {
@@ -47,7 +50,8 @@ impl Authority for Gate {
     }
 
     fn refresh<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Caller>> {
-        Box::pin(ready(Ok(caller.clone())))
+        let refused = || Error::new(ErrorKind::Unauthenticated, "the token is revoked");
+        Box::pin(ready(if self.revoked.load(Ordering::SeqCst) { Err(refused()) } else { Ok(caller.clone()) }))
     }
 
     fn permits(&self, caller: &Caller, entry: &Entry) -> bool {
@@ -212,6 +216,7 @@ pub(crate) struct Bench {
     pub(crate) world: Arc<World>,
     pub(crate) router: axum::Router,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) revoked: Arc<AtomicBool>,
 }
 
 impl Bench {
@@ -223,8 +228,10 @@ impl Bench {
         let world = Arc::<World>::default();
         let mut catalog = Catalog::new();
         catalog.bind(TOOLS, &world);
+        let gate = Gate::default();
+        let revoked = Arc::clone(&gate.revoked);
         let guards = Guards {
-            authority: Arc::new(Gate),
+            authority: Arc::new(gate),
             policy: Arc::new(AllowAll),
             rate: Arc::new(Unlimited),
             submission: Arc::new(Inline),
@@ -235,7 +242,7 @@ impl Bench {
         let mcp = Mcp::new(options, Arc::new(Dispatch::new(Arc::new(catalog), guards)));
         let shutdown = CancellationToken::new();
         let router = mcp.router(shutdown.clone());
-        Self { mcp, world, router, shutdown }
+        Self { mcp, world, router, shutdown, revoked }
     }
 
     /// Sends a request as alice; a header is `name: value`.

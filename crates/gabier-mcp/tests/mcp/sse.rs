@@ -1,5 +1,8 @@
 //! The transport of 2024-11-05.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use axum::body::Body;
 use futures::StreamExt;
 use http::Method;
@@ -74,6 +77,16 @@ async fn a_stream_belongs_to_its_principal_and_ends_when_it_is_left() {
     drop(stream);
     assert_eq!(bench.send(Method::POST, &endpoint, &[JSON], ping).await.status(), 404);
     assert_eq!(bench.send(Method::POST, "/messages/", &[JSON], ping).await.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_loses_its_streams_within_two_seconds() {
+    let bench = Bench::new();
+    let (mut stream, _) = open(&bench).await;
+    let began = tokio::time::Instant::now();
+    bench.revoked.store(true, Ordering::SeqCst);
+    assert!(stream.body.next().await.is_none());
+    assert!(began.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
