@@ -130,6 +130,10 @@ impl Projection<'_> {
                 }
             }
         }
+        if self.side == Side::Input && out.keys().all(|key| key == "description" || key == "default") {
+            // Clients refuse a parameter that may be anything; text and objects are what models write.
+            out.insert("anyOf".to_owned(), json!([{"type": "string"}, {"type": "object"}]));
+        }
         Value::Object(out)
     }
 
@@ -365,6 +369,14 @@ mod tests {
             &json!({"anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 1}, {"type": "integer", "minimum": 8, "maximum": 8},
             ]}),
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_may_be_anything_is_said_to_be_text_or_an_object() {
+        check(
+            &json!({"description": "Body.", "x-cli": {}}),
+            &json!({"description": "Body.", "anyOf": [{"type": "string"}, {"type": "object"}]}),
         );
     }
 
