@@ -46,7 +46,7 @@ fn links(app: &App) -> Vec<(&'static str, String, &'static str)> {
         ("tools", "/api/v1/tools".to_owned(), "The tools that you may use, as JSON"),
         ("mcp", options.mcp_path.clone(), "The MCP endpoint, for clients"),
     ];
-    for alias in &options.mcp_aliases {
+    for alias in options.mcp_aliases.iter().filter(|alias| **alias != options.mcp_path) {
         links.push(("mcp_alias", alias.clone(), "The same endpoint under another name"));
     }
     links.push(("health", options.health_path.clone(), "Whether the server is alive"));

@@ -42,7 +42,8 @@ fn check_paths(options: &WebOptions) -> Result<()> {
     const OUR_FOLDERS: [&str; 3] = ["/api/", "/call/", "/assets/"];
     let mut seen: Vec<(&str, &str)> = vec![("GET", "/healthz")];
     let health = (options.health_path != "/healthz").then_some(("GET", options.health_path.as_str()));
-    let endpoints = [&options.mcp_path].into_iter().chain(&options.mcp_aliases);
+    let aliases = options.mcp_aliases.iter().filter(|alias| **alias != options.mcp_path);
+    let endpoints = [&options.mcp_path].into_iter().chain(aliases);
     let endpoints = endpoints.flat_map(|path| [("GET", path.as_str()), ("POST", path.as_str())]);
     let short = options.short_routes.iter().map(|short| (short.method.as_str(), short.path.as_str()));
     for (method, path) in health.into_iter().chain(endpoints).chain(short) {
