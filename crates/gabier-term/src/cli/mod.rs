@@ -277,8 +277,12 @@ fn refused(error: &clap::Error, mut globals: Globals, color: bool) -> Parsed {
             let plain = error.render().to_string();
             let plain = plain.strip_prefix("error: ").unwrap_or(&plain);
             let message = plain.split("\n\n").next().unwrap_or_default().trim();
-            let next: Vec<&str> =
-                plain.split("\n\n").skip(1).map(str::trim).filter(|part| !part.is_empty()).collect();
+            let next: Vec<&str> = plain
+                .split("\n\n")
+                .skip(1)
+                .map(str::trim)
+                .filter(|part| !part.is_empty() && !part.starts_with("Usage:"))
+                .collect();
             if error.kind() == ClapErrorKind::InvalidValue && plain.contains("--output") {
                 globals.format = Format::Table;
             }

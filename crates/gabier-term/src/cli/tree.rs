@@ -26,6 +26,7 @@ pub(crate) fn positional_id(param: &Param) -> String {
 impl Cli {
     pub(crate) fn tree_for(&self, purpose: Purpose) -> Command {
         let mut root = Command::new(self.about.name.clone())
+            .bin_name(self.about.name.clone())
             .version(self.about.version.clone())
             .about(self.about.summary.clone())
             .args(globals::args())

@@ -96,7 +96,7 @@ pub(crate) fn wrap(text: &str, columns: Option<usize>) -> Vec<String> {
             }
             line.push_str(word);
         }
-        lines.push(line);
+        lines.push(line.trim_end().to_owned());
     }
     lines
 }

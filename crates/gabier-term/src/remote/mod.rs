@@ -8,7 +8,7 @@ mod rest;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use gabier_tool::{Clock, Error, ErrorKind, Feedback, Result, ToolInfo};
@@ -42,6 +42,8 @@ pub struct Remote {
     cache: Cache,
     clock: Arc<dyn Clock>,
     face: OnceCell<Face>,
+    /// The list that told what the server speaks, for whoever asks for it first.
+    listed: Mutex<Option<Vec<ToolInfo>>>,
 }
 
 /// What the server speaks.
@@ -65,7 +67,14 @@ impl Remote {
             return Err(refuse("a token is sent over https only, except to this machine"));
         }
         let wire = Arc::new(Wire::new(server.token)?);
-        Ok(Self { wire, cache: Cache::new(server.cache, &base), base, clock, face: OnceCell::new() })
+        Ok(Self {
+            wire,
+            cache: Cache::new(server.cache, &base),
+            base,
+            clock,
+            face: OnceCell::new(),
+            listed: Mutex::new(None),
+        })
     }
 
     /// Finds out what the server speaks: an address that ends in an MCP endpoint says so; else REST is asked for its
@@ -83,7 +92,10 @@ impl Remote {
                 }
                 let rest = Rest::new(Arc::clone(&self.wire), &self.base);
                 match rest.tools(&self.cache).await {
-                    Ok(Some(_)) => Ok(Face::Rest(rest)),
+                    Ok(Some(tools)) => {
+                        self.keep(Some(tools));
+                        Ok(Face::Rest(rest))
+                    }
                     Ok(None) => self.mcp().await,
                     Err(error) => Err(error),
                 }
@@ -107,10 +119,16 @@ impl Remote {
         }
     }
 
+    fn keep(&self, tools: Option<Vec<ToolInfo>>) -> Option<Vec<ToolInfo>> {
+        std::mem::replace(&mut *self.listed.lock().unwrap_or_else(PoisonError::into_inner), tools)
+    }
+
     async fn list(&self) -> Result<Vec<ToolInfo>> {
-        let mut tools = match self.face().await? {
-            Face::Rest(rest) => rest.tools(&self.cache).await?.unwrap_or_default(),
-            Face::Mcp(mcp) => mcp.tools().await?,
+        let face = self.face().await?;
+        let mut tools = match (self.keep(None), face) {
+            (Some(tools), _) => tools,
+            (None, Face::Rest(rest)) => rest.tools(&self.cache).await?.unwrap_or_default(),
+            (None, Face::Mcp(mcp)) => mcp.tools().await?,
         };
         tools.iter_mut().for_each(clean::tool);
         Ok(tools)
