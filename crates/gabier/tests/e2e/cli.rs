@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::harness::{Home, Running, program};
+use crate::harness::{Home, Running, mint, program};
 
 #[test]
 fn a_tool_has_one_answer_by_each_of_its_spellings() {
@@ -220,6 +220,8 @@ fn version_tools_and_openapi_print_facts() {
     assert_eq!(hash, home.json(&["tools", "--hash"])["data"]["sha256"], "the same in every run");
     let tokens = home.json(&["tools", "--tokens"]);
     assert!(tokens["data"]["total"].as_u64().is_some_and(|total| total > 500), "{tokens}");
+    // Without any token the served page asks for none; the printed one is that of a server with tokens.
+    mint(&home, "any", &["read"]);
     let printed = home.run(&["openapi"]).success().json();
     let server = home.serve(&[]);
     assert_eq!(server.get("/openapi.json").json(), printed, "the page and the command say the same");

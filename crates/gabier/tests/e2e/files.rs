@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Home, Server, program};
+use crate::harness::{Answer, Home, Server, mint, program};
 
 const LIMIT: usize = 10 * 1024 * 1024;
 
@@ -19,7 +19,8 @@ fn set_up() -> (Home, Server) {
         let roots = home.text_path("open");
         home.with("MCP_ALLOWED_ROOTS", &roots)
     };
-    let server = home.serve(&[]);
+    let reader = mint(&home, "reader", &["read"]);
+    let server = home.serve(&[]).with_token(reader["token"].as_str().unwrap());
     (home, server)
 }
 
@@ -152,6 +153,33 @@ fn control_sequences_in_a_file_are_shown_and_not_executed() {
 }
 
 #[test]
+fn without_any_token_the_roots_are_open_to_readers_on_loopback() {
+    let home = Home::new();
+    let path = home.write("open/a.txt", "for everyone here");
+    let outside = home.write("closed/b.txt", "treasure");
+    let home = {
+        let roots = home.text_path("open");
+        home.with("MCP_ALLOWED_ROOTS", &roots)
+    };
+    let server = home.serve(&[]);
+    let answer = read(&server, &path);
+    assert_eq!(answer.json()["data"]["content"], "for everyone here", "{answer:?}");
+    assert_refused(&server, &outside);
+}
+
+#[test]
+fn a_token_reads_below_the_folder_it_was_given_and_nowhere_else() {
+    let (home, server) = set_up();
+    let resource = format!("root:{}", home.text_path("open/deep"));
+    let arguments = json!({"client_name": "deep", "permissions": ["read"], "resources": [resource]});
+    let token = home.call("admin_create_token", &arguments)["data"]["token"].as_str().unwrap().to_owned();
+    let server = server.with_token(&token);
+    assert_eq!(read(&server, &home.text_path("open/deep/b.txt")).status, 200);
+    assert_refused(&server, &home.text_path("open/a.txt"));
+    assert_refused(&server, &home.text_path("open/deep/../a.txt"));
+}
+
+#[test]
 fn without_roots_http_reaches_nothing_and_the_user_everything_of_his() {
     let home = Home::new();
     let path = home.write("mine.txt", "my own");
@@ -169,7 +197,7 @@ fn without_roots_http_reaches_nothing_and_the_user_everything_of_his() {
 #[test]
 fn the_store_is_out_of_reach_even_inside_a_root() {
     let home = Home::new();
-    crate::harness::mint(&home, "any", &["read"]);
+    mint(&home, "any", &["read"]);
     let home = {
         let root = home.text_path("");
         home.with("MCP_ALLOWED_ROOTS", &root)

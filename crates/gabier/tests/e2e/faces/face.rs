@@ -48,7 +48,7 @@ impl<'a> Faces<'a> {
     }
 
     fn in_session(&self, body: &Value) -> crate::harness::Request {
-        post("/mcp", body)
+        post("/mcp?profile=all", body)
             .with("Accept", EVENTS)
             .with("Mcp-Session-Id", &self.session)
             .with("Mcp-Protocol-Version", "2025-06-18")

@@ -52,7 +52,7 @@ fn what_http_refuses_before_any_tool_has_its_code_and_status() {
         "UNSUPPORTED_MEDIA_TYPE",
     );
     check(&server, Request::new("DELETE", path), "METHOD_NOT_ALLOWED");
-    check(&server, json_body(&format!("{:1$}", "", 1024 * 1024 + 1)), "PAYLOAD_TOO_LARGE");
+    check(&server, json_body(&" ".repeat(1024 * 1024 + 1)), "PAYLOAD_TOO_LARGE");
     check(&server, post("/api/v1/tools/no_such_tool", &json!({})), "NOT_FOUND");
     check(&server, Request::new("GET", "/nowhere"), "NOT_FOUND");
     check(&server, tool("calculator", &json!({"expression": "1/0"})), "INVALID_ARGUMENT");
@@ -93,7 +93,8 @@ fn what_must_exist_and_does_not_is_not_found_with_the_nearest_name() {
     assert!(failure.to_string().contains("calculator"), "{failure}");
     let missing = json!({"file_path": home.text_path("absent.txt")}).to_string();
     check_command(&home, &["call", "read_file", "--input", &missing], "NOT_FOUND");
-    let unknown = json!({"token_hash_prefix": "0123456789abcdef"}).to_string();
+    let unknown =
+        json!({"token_hash_prefix": "0123456789abcdef", "set_email": "a@gabier.example"}).to_string();
     check_command(&home, &["call", "admin_update_token", "--input", &unknown], "NOT_FOUND");
 }
 

@@ -9,7 +9,8 @@ pub(crate) struct Row {
     pub(crate) arguments: Value,
     /// The status of the envelope, or the code of the failure.
     pub(crate) outcome: &'static str,
-    /// Places of the envelope that are compared by their types alone.
+    /// Places of the envelope that are compared by their types alone; with `?` not at all, for what only some faces
+    /// know of a caller, such as an address.
     pub(crate) volatile: &'static [&'static str],
 }
 
@@ -56,10 +57,10 @@ pub(crate) fn rows() -> Vec<Row> {
             "synchronousExampleToolEnhanced",
             json!({"data": "abc"}),
             "ok",
-            &["/data/ts", "/data/appAuthId", "/data/clientIp", "/data/frameworkSessionId"],
+            &["/data/ts", "/data/appAuthId", "/data/clientIp?", "/data/frameworkSessionId?"],
         ),
         row("monOutilSync", json!({"donnee_entree": "abc"}), "ok", &["/data/timestamp"]),
-        row("correctDebugContextTool", json!({}), "ok", &["/data"]),
+        row("correctDebugContextTool", json!({}), "ok", &["/data/client_ip?", "/data/session_id?", "/data"]),
         row("help", json!({"tool": "calculator"}), "ok", &[]),
         row("system_health", json!({}), "ok", &["/data/services/*", "/services/*"]),
         row("system_about", json!({}), "ok", &[]),
@@ -103,14 +104,16 @@ fn blur_at(value: &mut Value, steps: &[&str]) {
         ([], value) => *value = shape(value),
         (["*", rest @ ..], Value::Array(items)) => items.iter_mut().for_each(|item| blur_at(item, rest)),
         (["*", rest @ ..], Value::Object(object)) => object.values_mut().for_each(|item| blur_at(item, rest)),
-        ([step, rest @ ..], Value::Object(object)) => {
-            // What only some faces know of a caller, such as an address, may be there or not.
-            if let (Some(inner), true) = (object.get_mut(*step), !rest.is_empty()) {
-                blur_at(inner, rest);
-            } else if let Some(inner) = object.remove(*step) {
-                object.insert((*step).to_owned(), shape(&inner));
+        ([step, rest @ ..], Value::Object(object)) => match step.strip_suffix('?') {
+            Some(step) => {
+                object.shift_remove(step);
             }
-        }
+            None => {
+                if let Some(inner) = object.get_mut(*step) {
+                    blur_at(inner, rest);
+                }
+            }
+        },
         _ => {}
     }
 }

@@ -60,8 +60,12 @@ impl Trap {
         spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 own.fetch_add(1, Ordering::SeqCst);
-                let _ = stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\ncaught");
+                spawn(move || {
+                    let _ = stream.read(&mut [0; 16_384]);
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\ncaught",
+                    );
+                });
             }
         });
         Self { port, caught }

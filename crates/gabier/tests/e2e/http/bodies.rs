@@ -74,7 +74,10 @@ fn a_body_of_20_mb_is_too_large_and_costs_no_memory() {
 fn the_body_limit_is_exact() {
     let home = Home::new();
     let server = home.serve(&[]);
-    let text = |length: usize| format!("{:length$}", "{\"expression\": \"6 * 7\"}");
+    let text = |length: usize| {
+        let object = json!({"expression": "6 * 7"}).to_string();
+        format!("{object}{}", " ".repeat(length - object.len()))
+    };
     assert_eq!(server.send(body(REST, text(1024 * 1024))).status, 200);
     let answer = server.send(body(REST, text(1024 * 1024 + 1)));
     assert_eq!((answer.status, answer.code()), (413, "PAYLOAD_TOO_LARGE".to_owned()));
@@ -100,7 +103,6 @@ fn wrong_types_and_unknown_parameters_are_named_with_their_cure() {
     check("ping_host", json!({"host": "127.0.0.1", "count": 21}), "count", "20");
     check("ping_host", json!({"host": "127.0.0.1", "count": 1.5}), "count", "integer");
     check("process_list", json!({"sort": "size"}), "sort", "cpu");
-    check("process_list", json!({"limit": null}), "limit", "integer");
     for arguments in [json!([]), json!("x"), json!(1), Value::Null] {
         let answer = server.call("calculator", &arguments);
         assert_eq!((answer.status, answer.code()), (422, "INVALID_ARGUMENT".to_owned()), "{answer:?}");

@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::harness::{Home, connect, post};
+use crate::harness::{Home, Server, connect, post, program};
 
 const EVENTS: &str = "application/json, text/event-stream";
 
@@ -42,8 +43,15 @@ fn five_thousand_openings_leave_bounded_memory() {
 
 #[test]
 fn two_thousand_slow_connections_do_not_keep_others_waiting() {
+    let (own, usual) = (getrlimit(Resource::Nofile).maximum, 1_024);
+    setrlimit(Resource::Nofile, Rlimit { current: own, maximum: own }).unwrap();
     let home = Home::new();
-    let server = home.serve(&[]);
+    // What a shell gives a program on most machines: it may ask for more.
+    let mut shell = program("sh");
+    shell.args(["-c", &format!("ulimit -Sn {usual}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_gabier")]);
+    shell.args(["serve", "--port", "0"]);
+    home.surround(&mut shell);
+    let server = Server::start(&mut shell);
     server.assert_alive();
     let fragment = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: app";
     let mut slow: Vec<TcpStream> = Vec::new();
