@@ -130,4 +130,4 @@ def serve(home, *extra, env=None):
 def conformance_server(home):
     """The kit's conformance server, which has the tools, prompts and resources that the suites name."""
     port = free_port()
-    return Server([CONFORMANCE_SERVER, "--port", port], home.env, port, ready="/mcp")
+    return Server([CONFORMANCE_SERVER, "serve", "--port", port], home.env, port)

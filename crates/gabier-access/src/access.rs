@@ -30,7 +30,7 @@ pub struct Access {
     strangers: Buckets<Source>,
     os_user: OsUser,
     everything: Arc<[Resource]>,
-    nothing: Arc<[Resource]>,
+    files: Arc<[Resource]>,
 }
 
 /// The operating system's user who started the process.
@@ -60,7 +60,7 @@ impl Access {
             guesses: Guesses::new(settings.guesses.clone()),
             os_user: OsUser::of(settings.stdio.permissions.as_deref()),
             everything: [Resource::All].into(),
-            nothing: [].into(),
+            files: [Resource::parse("root:/")].into(),
         })
     }
 
@@ -112,7 +112,8 @@ impl Access {
             name: "anonymous".into(),
             kind: CallerKind::Anonymous,
             permissions: if is_open { rights.into_iter().collect() } else { Permissions::NONE },
-            resources: Arc::clone(&self.nothing),
+            // No hosts and no APIs; files as far as the configured roots go.
+            resources: Arc::clone(&self.files),
             tools: None,
             profile: None,
             address,

@@ -9,13 +9,13 @@ use gabier_tool::{Redactor, Result};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts logging to standard error. Every line passes the redactor, whoever wrote it.
-pub(crate) fn start(log: &Log, redactor: &Arc<Redactor>) {
-    let level = log.level.filter();
+pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
+    let level = level.filter();
     let filter = EnvFilter::new(format!(
-        "{level},hyper=warn,rmcp=warn,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
+        "{level},hyper=warn,rmcp=off,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
     ));
     let writer = RedactedStderr { redactor: Arc::clone(redactor) };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);

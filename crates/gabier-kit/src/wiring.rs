@@ -11,7 +11,7 @@ use gabier_tool::{Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, 
 
 use crate::app::{App, Setup};
 use crate::clock::SystemClock;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, LogLevel, Origin};
 use crate::health::Parts;
 use crate::log::LogAudit;
 use crate::store::LazyStore;
@@ -40,7 +40,7 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, records: Vec<Arc<dyn 
 
     let redactor = Arc::new(Redactor::new());
     learn_secrets(&config, &redactor);
-    crate::log::start(&config.log, &redactor);
+    crate::log::start(&config.log, level(loaded, &config, role), &redactor);
 
     let store = Arc::new(LazyStore::new(store_url(&config, &data_dir), Opening::role(role)));
     let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store) });
@@ -123,6 +123,12 @@ fn access(
     }
     let warnings = bootstraps.iter().filter_map(Bootstrap::warning).collect();
     Ok((Arc::new(Access::new(records, clock, &config.access, bootstraps)?), warnings))
+}
+
+/// A command speaks to a person, who is told of trouble alone unless the settings say otherwise.
+fn level(loaded: &Loaded, config: &Config, role: &str) -> LogLevel {
+    let is_default = loaded.origin("log.level") == Origin::Default;
+    if is_default && matches!(role, "cli" | "doctor") { LogLevel::Warn } else { config.log.level }
 }
 
 fn learn_secrets(config: &Config, redactor: &Redactor) {

@@ -8,6 +8,9 @@ use gabier_toolbox::{Services, Settings, TOOLSETS};
 /// What MCP clients tell their model (at most 2,000 characters).
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
 
+/// What `version --licenses` prints.
+const LICENCES: &str = include_str!("../../../reference/licences.txt");
+
 /// Variables of older projects that set keys of the toolbox.
 const VARIABLES: &[Variable] = &[
     Variable { name: "MCP_ALLOWED_ROOTS", usage: VariableUse::Paths("files.roots") },
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
     App::new("gabier", env!("CARGO_PKG_VERSION"))
         .about("An MCP server, REST service, command line and shell over one list of tools.")
         .instructions(INSTRUCTIONS)
+        .licenses(LICENCES)
         .settings::<Settings>()
         .variables(VARIABLES)
         .tools(TOOLSETS, |setup| Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir)))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gabier_access::{Expiry, NewToken, Settings, Token, TokenKind};
 use gabier_tool::guard::{Authority, Credential};
-use gabier_tool::{CallerKind, Permission};
+use gabier_tool::{CallerKind, Permission, Resource};
 use std::sync::Arc;
 
 use crate::support::{BOOTSTRAP, Door, told};
@@ -12,13 +12,13 @@ use crate::support::{BOOTSTRAP, Door, told};
 const HERE: Option<&str> = Some("192.0.2.1");
 
 #[tokio::test]
-async fn without_any_token_a_caller_may_read_and_fetch_and_reach_nothing() {
+async fn without_any_token_a_caller_may_read_and_fetch_and_reach_files_alone() {
     let door = Door::open();
     let caller = door.identify(Credential::None, HERE).await.unwrap();
     assert!(!caller.is_stranger());
     let rights: Vec<_> = caller.permissions.iter().collect();
     assert_eq!(rights, [Permission::Read, Permission::Net]);
-    assert!(caller.resources.is_empty());
+    assert_eq!(*caller.resources, [Resource::parse("root:/")]);
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use gabier_tool::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::commands::{Report, Site, token};
-use crate::wiring::wire;
 
 pub(crate) fn command() -> Command {
     Command::new("admin")
@@ -28,7 +27,7 @@ fn name() -> Arg {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
     let access = &wired.access;
     let caller = access.os_user();
     let (verb, given) = matches.subcommand().unwrap_or(("init", matches));

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::commands::{Report, Site};
 use crate::config::Loaded;
 use crate::doctor::{Finding, Installation, State};
-use crate::wiring::{Wired, wire};
+use crate::wiring::Wired;
 
 pub(crate) fn command() -> Command {
     Command::new("doctor").about("Look at this installation; exit 1 when something is wrong")
@@ -28,7 +28,7 @@ pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
         Ok(loaded) => {
             findings.push(Finding::ok("configuration", file_words(&loaded.file)));
             findings.extend(loaded.warnings.iter().map(|warning| Finding::warn("configuration", warning)));
-            match wire(site.app, loaded, "doctor", Vec::new()) {
+            match site.wire(loaded, "doctor", Vec::new()) {
                 Ok(wired) => findings.extend(look(site, loaded, &wired).await),
                 Err(error) => findings.push(Finding::fail("configuration", error.message())),
             }

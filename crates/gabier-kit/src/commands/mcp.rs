@@ -6,7 +6,7 @@ use gabier_tool::{Caller, Result, Surface};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{Report, Site};
-use crate::wiring::{Wired, wire};
+use crate::wiring::Wired;
 
 pub(crate) fn command() -> Command {
     Command::new("mcp").about("Serve one MCP client on standard input and output").arg(
@@ -18,7 +18,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = wire(site.app, site.loaded()?, "mcp", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "mcp", Vec::new())?;
     wired.lint()?;
     let profile = matches.get_one::<String>("profile").unwrap_or(&wired.config.server.profile).clone();
     let mcp = wired.mcp(site.app, &profile)?;

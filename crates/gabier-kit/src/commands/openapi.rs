@@ -4,14 +4,13 @@ use clap::Command;
 use gabier_tool::{Error, Result};
 
 use crate::commands::{Report, Site};
-use crate::wiring::wire;
 
 pub(crate) fn command() -> Command {
     Command::new("openapi").about("Print the OpenAPI 3.1 document of the REST face")
 }
 
 pub(crate) fn run(site: &Site<'_>) -> Result<Report> {
-    let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
     let document = super::serve::openapi(site.app, &wired);
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| Error::internal("writing the OpenAPI document").with_source(error))?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::commands::{Report, Site, serve};
 use crate::config::{Loaded, VARIABLES, VariableUse};
-use crate::wiring::{Wired, wire};
+use crate::wiring::Wired;
 
 pub(crate) fn command() -> Command {
     Command::new("reference")
@@ -25,7 +25,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
     let folder = matches.get_one::<PathBuf>("folder").cloned().unwrap_or_default();
     let loaded = site.loader().defaults()?;
-    let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(&loaded, "cli", Vec::new())?;
     wired.lint()?;
     let files = [
         ("tools.md", tools(site, &wired)),

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::commands::{Report, Site};
 use crate::config::{Server, Transport};
-use crate::wiring::{Wired, wire};
+use crate::wiring::Wired;
 
 /// How often last uses of tokens are written.
 const TEND: Duration = Duration::from_mins(1);
@@ -27,9 +27,10 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
+    raise_descriptors();
     let metrics = Metrics::new(site.app.name, site.app.version);
     let loaded = site.loaded_with("server", matches)?;
-    let wired = wire(site.app, &loaded, "serve", vec![Arc::clone(&metrics) as _])?;
+    let wired = site.wire(&loaded, "serve", vec![Arc::clone(&metrics) as _])?;
     wired.lint()?;
     let shutdown = CancellationToken::new();
     stop_on_signal(&shutdown);
@@ -62,6 +63,15 @@ async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<
     let caller = super::mcp::identify(wired, Surface::McpStdio).await?;
     wired.mcp(app, &wired.config.server.profile)?.serve_stdio(caller, shutdown).await?;
     Ok(Report::done())
+}
+
+/// The usual soft limit of open files is below the number of connections that the listener takes.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "raising the number of open files");
+    }
 }
 
 /// The document of the REST face.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use gabier_term::{About, Answer, Backend, Environment, Globals, Local, Remote, Server, Sources, Terminal};
+use gabier_tool::guard::Audit;
 use gabier_tool::schema::{Kind, Param};
 use gabier_tool::{Clock, Error, ErrorKind, Result, Secret, Surface, View};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{Config, Flag, Loaded, Loader, read};
-use crate::wiring::wire;
+use crate::wiring::{Wired, wire};
 
 /// Where a command runs.
 pub(crate) struct Site<'a> {
@@ -62,17 +63,27 @@ impl<'a> Site<'a> {
 
     /// The settings, or every bad field.
     pub(crate) fn loaded(&self) -> Result<&Loaded> {
-        self.loaded.as_ref().map_err(|message| {
-            Error::new(ErrorKind::NotAvailable, message.clone())
-                .with_next(format!("{} config check", self.app.name))
-        })
+        self.loaded.as_ref().map_err(|message| self.unusable(message.clone()))
     }
 
     /// The settings with those that the flags of a command set.
     pub(crate) fn loaded_with(&self, section: &str, matches: &ArgMatches) -> Result<Loaded> {
         let mut flags = self.loader.flags.clone();
         flags.extend(flags_of(section, matches)?);
-        self.loader.with_flags(flags).load()
+        self.loader.with_flags(flags).load().map_err(|error| self.unusable(error.message().to_owned()))
+    }
+
+    /// A configuration that nothing can run with: exit 1, not the 2 of a bad command line.
+    pub(crate) fn unusable(&self, message: String) -> Error {
+        Error::new(ErrorKind::NotAvailable, message).with_next(format!("{} config check", self.app.name))
+    }
+
+    /// Everything but the faces, under settings.
+    pub(crate) fn wire(&self, loaded: &Loaded, role: &str, records: Vec<Arc<dyn Audit>>) -> Result<Wired> {
+        wire(self.app, loaded, role, records).map_err(|error| match error.kind() {
+            ErrorKind::InvalidArgument => self.unusable(error.message().to_owned()),
+            _ => error,
+        })
     }
 
     /// The same site with the settings read again.
@@ -103,14 +114,23 @@ impl<'a> Site<'a> {
     pub(crate) async fn backend(&self, surface: Surface) -> Result<Arc<dyn Backend>> {
         let loaded = self.loaded()?;
         let config = loaded.config()?;
-        let url = self.globals.url.clone().unwrap_or_else(|| config.client.url.clone());
+        let url = self.url(&config);
         if url.is_empty() {
-            let wired = wire(self.app, loaded, "cli", Vec::new())?;
+            let wired = self.wire(loaded, "cli", Vec::new())?;
             let caller = super::mcp::identify(&wired, surface).await?;
             return Ok(Arc::new(Local::new(wired.dispatch, caller, surface)));
         }
         let server = Server { url, token: self.token(&config)?, cache: self.cache() };
         Ok(Arc::new(Remote::new(server, Arc::clone(&self.clock))?))
+    }
+
+    /// True when a server is named.
+    pub(crate) fn is_remote(&self) -> Result<bool> {
+        Ok(!self.url(&self.loaded()?.config()?).is_empty())
+    }
+
+    fn url(&self, config: &Config) -> String {
+        self.globals.url.clone().unwrap_or_else(|| config.client.url.clone())
     }
 
     fn token(&self, config: &Config) -> Result<Option<Secret>> {
@@ -179,7 +199,17 @@ fn global_flags(globals: &Globals) -> Vec<Flag> {
         name: "data-dir".to_owned(),
         value: dir.to_string_lossy().into_owned().into(),
     });
-    data_dir.into_iter().collect()
+    let level = match globals.verbose {
+        0 => None,
+        1 => Some("info"),
+        _ => Some("debug"),
+    };
+    let level = level.map(|level| Flag {
+        key: "log.level".to_owned(),
+        name: "verbose".to_owned(),
+        value: level.into(),
+    });
+    data_dir.into_iter().chain(level).collect()
 }
 
 /// What a command leaves.

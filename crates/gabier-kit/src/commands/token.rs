@@ -8,7 +8,6 @@ use gabier_tool::{Error, ErrorKind, Permission, Result, iso};
 use serde_json::{Value, json};
 
 use crate::commands::{Report, Site};
-use crate::wiring::wire;
 
 pub(crate) fn command() -> Command {
     let prefix =
@@ -83,7 +82,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
     let access = &wired.access;
     match matches.subcommand() {
         Some(("create", given)) => create(access, given).await,

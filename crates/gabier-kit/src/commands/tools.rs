@@ -1,12 +1,11 @@
 //! `tools`: what there is, what it costs a model, and a fingerprint of it.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use gabier_tool::{Result, Surface};
+use gabier_tool::{Error, Result, Surface};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::commands::{Report, Site};
-use crate::wiring::wire;
 
 pub(crate) fn command() -> Command {
     Command::new("tools")
@@ -28,7 +27,10 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = wire(site.app, site.loaded()?, "cli", Vec::new())?;
+    if site.is_remote()? {
+        return remote(site, matches).await;
+    }
+    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
     let caller = super::mcp::identify(&wired, Surface::Cli).await?;
     let chosen = matches.get_one::<String>("profile").map(String::as_str);
     let profile = chosen.unwrap_or(if matches.get_flag("tokens") { "core" } else { "all" });
@@ -49,6 +51,28 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
             json!({
                 "name": entry.facts.name, "toolset": entry.toolset, "effect": entry.facts.effect.name(),
                 "summary": entry.schemas().summary,
+            })
+        })
+        .collect();
+    Ok(Report::data(json!({"tools": rows})))
+}
+
+/// The tools of the server that is named; what they cost a model is asked of that server's own installation.
+async fn remote(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
+    for flag in ["tokens", "hash"] {
+        if matches.get_flag(flag) {
+            return Err(Error::invalid(
+                flag,
+                "is for the tools of this machine: run it there, without --url",
+            ));
+        }
+    }
+    let tools = site.backend(Surface::Cli).await?.tools().await?;
+    let rows: Vec<Value> = tools
+        .iter()
+        .map(|tool| {
+            json!({
+                "name": tool.name, "toolset": tool.toolset, "effect": tool.effect, "summary": tool.summary,
             })
         })
         .collect();

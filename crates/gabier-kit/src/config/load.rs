@@ -309,6 +309,11 @@ impl Loaded {
         })
     }
 
+    /// Where a key is from.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
     /// Every setting: key, value as shown, origin. Secrets are redacted.
     pub fn rows(&self) -> Vec<(String, Value, Origin)> {
         self.params
@@ -321,7 +326,7 @@ impl Loaded {
                     Some(value) => value.clone(),
                     None => param.default.clone().unwrap_or(Value::Null),
                 };
-                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                let origin = self.origin(&key);
                 (key, shown, origin)
             })
             .collect()

@@ -8,6 +8,7 @@ use crate::Services;
 
 /// Demo: show what a tool knows of its caller.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("x-annotations" = {"authRequiredHint": false, "streamingHint": false}))]
 pub(super) struct DebugContext {
     /// Text to log.
     message: Option<String>,

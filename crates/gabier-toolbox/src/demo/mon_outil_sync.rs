@@ -8,6 +8,7 @@ use crate::Services;
 
 /// Demo: uppercase some text.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("x-annotations" = {"authRequiredHint": false, "streamingHint": false}))]
 pub(super) struct MonOutilSync {
     /// Text.
     donnee_entree: String,

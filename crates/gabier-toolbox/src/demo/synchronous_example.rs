@@ -10,6 +10,7 @@ use crate::Services;
 
 /// Demo: uppercase some text, after a delay.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-annotations" = {"authRequiredHint": false, "streamingHint": false}))]
 pub(super) struct SynchronousExample {
     /// Text.
     #[schemars(length(min = 1))]
