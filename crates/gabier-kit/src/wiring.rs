@@ -6,8 +6,10 @@ use std::sync::Arc;
 use gabier_access::{Access, Bootstrap, Limits};
 use gabier_mcp::{Mcp, McpOptions};
 use gabier_store::{Opening, Records as StoredRecords};
-use gabier_tool::guard::{AllowAll, Audit, Guards, Inline, Records};
+use gabier_tool::guard::{AllowAll, Audit, Guards, Inline, Rate, Records};
 use gabier_tool::{Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Toolset, lint};
+
+use gabier_web::Metrics;
 
 use crate::app::{App, Setup};
 use crate::clock::SystemClock;
@@ -25,14 +27,15 @@ pub(crate) struct Wired {
     pub(crate) store: Arc<LazyStore>,
     pub(crate) access: Arc<Access>,
     pub(crate) health: Arc<dyn Health>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Joins everything but the faces. `role` is what other processes of the data directory see; `records` are further
-/// records of calls, such as metrics.
-pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, records: Vec<Arc<dyn Audit>>) -> Result<Wired> {
+/// Joins everything but the faces. `role` is what other processes of the data directory see; `metrics` count calls
+/// where somebody may ask for the counts.
+pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<Metrics>>) -> Result<Wired> {
     let config = loaded.config()?;
     let data_dir = data_dir(app, &config)?;
     let name = if config.server.name.is_empty() { app.name.to_owned() } else { config.server.name.clone() };
@@ -55,13 +58,17 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, records: Vec<Arc<dyn 
     catalog.bind(Toolset { name: "meta", tools: tools::meta::TOOLS }, &services);
     app.groups.iter().for_each(|(group, members)| catalog.group(group, members));
 
-    let limits = Limits::new(Arc::clone(&clock), &config.access);
+    let limits = Arc::new(Limits::new(Arc::clone(&clock), &config.access));
     let mut audits: Vec<Arc<dyn Audit>> = vec![Arc::new(LogAudit)];
-    audits.extend(records);
+    let mut rate: Arc<dyn Rate> = Arc::clone(&limits) as _;
+    if let Some(metrics) = metrics {
+        audits.push(Arc::clone(metrics) as _);
+        rate = metrics.counting(rate);
+    }
     let guards = Guards {
         authority: Arc::clone(&access) as _,
         policy: Arc::new(AllowAll),
-        rate: Arc::new(limits),
+        rate,
         submission: Arc::new(Inline),
         audit: Arc::new(Records(audits)),
         redactor,
@@ -69,7 +76,7 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, records: Vec<Arc<dyn 
     };
     let dispatch = Arc::new(Dispatch::new(Arc::new(catalog), guards));
     services.set_dispatch(&dispatch);
-    Ok(Wired { config, data_dir, name, store, access, health, clock, dispatch, warnings })
+    Ok(Wired { config, data_dir, name, store, access, health, limits, clock, dispatch, warnings })
 }
 
 impl Wired {

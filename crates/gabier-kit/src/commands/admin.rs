@@ -27,7 +27,7 @@ fn name() -> Arg {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", None)?;
     let access = &wired.access;
     let caller = access.os_user();
     let (verb, given) = matches.subcommand().unwrap_or(("init", matches));

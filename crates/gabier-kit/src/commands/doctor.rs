@@ -28,7 +28,7 @@ pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
         Ok(loaded) => {
             findings.push(Finding::ok("configuration", file_words(&loaded.file)));
             findings.extend(loaded.warnings.iter().map(|warning| Finding::warn("configuration", warning)));
-            match site.wire(loaded, "doctor", Vec::new()) {
+            match site.wire(loaded, "doctor", None) {
                 Ok(wired) => findings.extend(look(site, loaded, &wired).await),
                 Err(error) => findings.push(Finding::fail("configuration", error.message())),
             }

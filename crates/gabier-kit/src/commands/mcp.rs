@@ -18,7 +18,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = site.wire(site.loaded()?, "mcp", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "mcp", None)?;
     wired.lint()?;
     let profile = matches.get_one::<String>("profile").unwrap_or(&wired.config.server.profile).clone();
     let mcp = wired.mcp(site.app, &profile)?;

@@ -25,7 +25,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
     let folder = matches.get_one::<PathBuf>("folder").cloned().unwrap_or_default();
     let loaded = site.loader().defaults()?;
-    let wired = site.wire(&loaded, "cli", Vec::new())?;
+    let wired = site.wire(&loaded, "cli", None)?;
     wired.lint()?;
     let files = [
         ("tools.md", tools(site, &wired)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 use gabier_tool::{Error, ErrorKind, Result, Surface};
-use gabier_web::{Metrics, TlsFiles, Web, WebOptions};
+use gabier_web::{Metrics, Reload, TlsFiles, Web, WebOptions};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     raise_descriptors();
     let metrics = Metrics::new(site.app.name, site.app.version);
     let loaded = site.loaded_with("server", matches)?;
-    let wired = site.wire(&loaded, "serve", vec![Arc::clone(&metrics) as _])?;
+    let wired = site.wire(&loaded, "serve", Some(&metrics))?;
     wired.lint()?;
     let shutdown = CancellationToken::new();
     stop_on_signal(&shutdown);
@@ -44,6 +44,9 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let options = options(site.app, &wired)?;
     let web = Web::new(options, Arc::clone(&wired.dispatch), Arc::clone(&wired.health), metrics)?
         .mount(mcp.router(shutdown.clone()));
+    if let Some(certificate) = web.certificate() {
+        reload_on_signal(certificate);
+    }
     let bound = web.bind().await?;
     banner(site, &wired, bound.local_addr());
     let tending = tend(&wired, shutdown.clone());
@@ -91,9 +94,22 @@ pub(crate) fn stop_on_signal(shutdown: &CancellationToken) {
     }
 }
 
+/// Reads the certificate anew on SIGHUP.
+fn reload_on_signal(certificate: Reload) {
+    let Ok(mut stream) = signal(SignalKind::hangup()) else { return };
+    tokio::spawn(async move {
+        while stream.recv().await.is_some() {
+            if let Err(error) = certificate.now() {
+                tracing::error!(%error, "the new certificate is unusable; the old one stays");
+            }
+        }
+    });
+}
+
 async fn tend(wired: &Wired, shutdown: CancellationToken) {
     loop {
         let stopped = tokio::time::timeout(TEND, shutdown.cancelled()).await.is_ok();
+        wired.limits.sweep();
         if let Err(error) = wired.access.tend().await {
             tracing::warn!(%error, "writing when tokens were last used");
         }

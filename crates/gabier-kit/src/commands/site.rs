@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use gabier_term::{About, Answer, Backend, Environment, Globals, Local, Remote, Server, Sources, Terminal};
-use gabier_tool::guard::Audit;
 use gabier_tool::schema::{Kind, Param};
 use gabier_tool::{Clock, Error, ErrorKind, Result, Secret, Surface, View};
+use gabier_web::Metrics;
 use serde_json::Value;
 
 use crate::app::App;
@@ -79,8 +79,8 @@ impl<'a> Site<'a> {
     }
 
     /// Everything but the faces, under settings.
-    pub(crate) fn wire(&self, loaded: &Loaded, role: &str, records: Vec<Arc<dyn Audit>>) -> Result<Wired> {
-        wire(self.app, loaded, role, records).map_err(|error| match error.kind() {
+    pub(crate) fn wire(&self, loaded: &Loaded, role: &str, metrics: Option<&Arc<Metrics>>) -> Result<Wired> {
+        wire(self.app, loaded, role, metrics).map_err(|error| match error.kind() {
             ErrorKind::InvalidArgument => self.unusable(error.message().to_owned()),
             _ => error,
         })
@@ -116,7 +116,7 @@ impl<'a> Site<'a> {
         let config = loaded.config()?;
         let url = self.url(&config);
         if url.is_empty() {
-            let wired = self.wire(loaded, "cli", Vec::new())?;
+            let wired = self.wire(loaded, "cli", None)?;
             let caller = super::mcp::identify(&wired, surface).await?;
             return Ok(Arc::new(Local::new(wired.dispatch, caller, surface)));
         }

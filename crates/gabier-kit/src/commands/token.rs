@@ -82,7 +82,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
-    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", None)?;
     let access = &wired.access;
     match matches.subcommand() {
         Some(("create", given)) => create(access, given).await,

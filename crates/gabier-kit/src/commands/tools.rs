@@ -30,7 +30,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     if site.is_remote()? {
         return remote(site, matches).await;
     }
-    let wired = site.wire(site.loaded()?, "cli", Vec::new())?;
+    let wired = site.wire(site.loaded()?, "cli", None)?;
     let caller = super::mcp::identify(&wired, Surface::Cli).await?;
     let chosen = matches.get_one::<String>("profile").map(String::as_str);
     let profile = chosen.unwrap_or(if matches.get_flag("tokens") { "core" } else { "all" });
