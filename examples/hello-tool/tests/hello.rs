@@ -1,5 +1,9 @@
 //! The whole server that thirty lines make: MCP on pipes, REST, the command line and the pages.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
@@ -128,18 +132,16 @@ fn an_mcp_client_on_pipes_is_greeted() {
     let mut server = program.start(&["mcp"]);
     let mut input = server.0.stdin.take().unwrap();
     let output = lines(server.0.stdout.take().unwrap());
+    let hear = || -> Value { serde_json::from_str(&output.recv_timeout(PATIENCE).unwrap()).unwrap() };
     let client = json!({"name": "test", "version": "1"});
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-    let arguments = json!({"name": "hello_say", "arguments": {"name": "World"}});
-    for message in [
-        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}),
-        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
-        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": arguments}),
-    ] {
-        writeln!(input, "{message}").unwrap();
-    }
-    let mut hear = || -> Value { serde_json::from_str(&output.recv_timeout(PATIENCE).unwrap()).unwrap() };
+    writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}))
+        .unwrap();
     assert_eq!(hear()["result"]["serverInfo"]["name"], "hello-tool");
+    let params = json!({"name": "hello_say", "arguments": {"name": "World"}});
+    writeln!(input, "{}", json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).unwrap();
+    writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}))
+        .unwrap();
     assert_eq!(hear()["result"]["structuredContent"]["data"]["greeting"], "Hello, World!");
     drop(input);
     assert_eq!(server.0.wait().unwrap().code(), Some(0));

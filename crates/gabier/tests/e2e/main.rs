@@ -1,6 +1,6 @@
 //! The real binary, driven from outside over every face.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
+#![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
 
 mod budgets;
 mod cli;

@@ -130,7 +130,7 @@ impl<'a> Faces<'a> {
     pub(crate) fn list(&self, face: &str) -> Vec<(String, Value)> {
         use gabier_tool::schema::{Side, mcp_schema};
         let (tools, key) = match face {
-            "REST" => (self.server.get("/api/v1/tools").json()["data"]["tools"].clone(), "input_schema"),
+            "REST" => (self.server.get("/api/v1/tools").json()["data"]["tools"].clone(), "input"),
             "CLI" => (self.home.json(&["tools"])["data"]["tools"].clone(), ""),
             "remote CLI" => {
                 let words = ["tools", "--url", &self.server.url, "--token", self.token];
