@@ -1,7 +1,5 @@
 //! The whole server that thirty lines make: MCP on pipes, REST, the command line and the pages.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

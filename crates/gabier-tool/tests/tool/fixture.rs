@@ -240,7 +240,7 @@ impl Bench {
     pub(crate) fn call(&self, tool: &str, arguments: &Value) -> Call {
         let arguments = arguments.as_object().cloned().unwrap_or_default();
         let mut call = Call::new(tool, arguments, caller(self.permissions, None), Surface::Rest);
-        call.request_id = "r1".to_owned();
+        "r1".clone_into(&mut call.request_id);
         call
     }
 
