@@ -1,7 +1,7 @@
 //! Many at once: sessions that nobody closes, connections that say nothing.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,6 +41,29 @@ fn five_thousand_openings_leave_bounded_memory() {
     server.assert_alive();
 }
 
+/// A client that was there before the crowd, on the connection it has.
+struct Regular(TcpStream, SocketAddr);
+
+impl Regular {
+    fn new(address: SocketAddr) -> Self {
+        Self(connect(address, None), address)
+    }
+
+    #[track_caller]
+    fn assert_served(&mut self, crowd: usize) {
+        let begin = Instant::now();
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nAccept: text/plain\r\n\r\n", self.1);
+        self.0.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nok") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(3), "beside {crowd}: {:?}", begin.elapsed());
+    }
+}
+
 #[test]
 fn two_thousand_slow_connections_do_not_keep_others_waiting() {
     let (own, usual) = (getrlimit(Resource::Nofile).maximum, 1_024);
@@ -60,6 +83,7 @@ fn two_thousand_slow_connections_do_not_keep_others_waiting() {
         server.assert_alive();
         assert!(begin.elapsed() < Duration::from_secs(3), "{what}: {:?}", begin.elapsed());
     };
+    let mut regular = Regular::new(server.address);
     for number in 0..2_000_u16 {
         // Forty addresses with fifty connections each: within what one address may hold.
         let source = IpAddr::from([127, 0, 4, u8::try_from(number / 50 + 1).unwrap()]);
@@ -69,6 +93,9 @@ fn two_thousand_slow_connections_do_not_keep_others_waiting() {
         slow.push(stream);
         if number % 400 == 399 && number < 1_000 {
             assert_prompt(&format!("with {} slow connections", slow.len()));
+        }
+        if number % 200 == 199 {
+            regular.assert_served(slow.len());
         }
     }
     // All are ended by the time a request may take, without a word from them.
