@@ -98,7 +98,7 @@ async fn a_token_is_shown_once_with_the_usual_rights_and_the_makers_own_list() {
     let listed = server.call("admin_list_tokens", json!({})).await;
     assert_eq!(listed["data"]["count"], 1);
     assert_eq!(listed["data"]["tokens"][0]["token_hash_prefix"], data["token_hash_prefix"]);
-    assert_eq!(listed["data"]["tokens"][0]["state"], "active");
+    assert_eq!(listed["data"]["tokens"][0]["state"], "valid");
     assert!(!listed.to_string().contains(&token[11..]), "{listed}");
 }
 
@@ -174,6 +174,6 @@ async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let listed = server.call("admin_list_tokens", json!({})).await;
     assert_eq!(
         (&listed["data"]["count"], &listed["data"]["tokens"][0]["state"]),
-        (&json!(1), &json!("active"))
+        (&json!(1), &json!("valid"))
     );
 }
