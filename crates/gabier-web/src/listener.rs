@@ -144,24 +144,32 @@ struct Server {
 }
 
 impl Server {
-    async fn greet(self: Arc<Self>, socket: TcpStream, remote: SocketAddr, _place: Place) {
-        let Ok(local) = socket.local_addr() else { return };
-        let _ = socket.set_nodelay(true);
-        let peer = Peer { remote: remote.ip(), local: local.ip(), secure: self.tls.is_some() };
-        let Some(tls) = &self.tls else { return self.converse(socket, peer).await };
-        let handshake = tokio::time::timeout(self.front.options().limits.head_time, tls.accept(socket));
-        if let Some(Ok(Ok(socket))) = self.stop.run_until_cancelled(handshake).await {
-            self.converse(socket, peer).await;
+    async fn greet(self: Arc<Self>, socket: TcpStream, remote: SocketAddr, place: Place) {
+        tokio::select! {
+            () = self.meet(socket, remote, &place) => {}
+            () = place.evicted() => {}
         }
     }
 
-    async fn converse<S: AsyncRead + AsyncWrite + Send + Unpin>(&self, socket: S, peer: Peer) {
+    async fn meet(&self, socket: TcpStream, remote: SocketAddr, place: &Place) {
+        let Ok(local) = socket.local_addr() else { return };
+        let _ = socket.set_nodelay(true);
+        let peer = Peer { remote: remote.ip(), local: local.ip(), secure: self.tls.is_some() };
+        let Some(tls) = &self.tls else { return self.converse(socket, peer, place).await };
+        let handshake = tokio::time::timeout(self.front.options().limits.head_time, tls.accept(socket));
+        if let Some(Ok(Ok(socket))) = self.stop.run_until_cancelled(handshake).await {
+            self.converse(socket, peer, place).await;
+        }
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Send + Unpin>(&self, socket: S, peer: Peer, place: &Place) {
         let limits = self.front.options().limits;
         let pace = Pace::new();
         let times = Times { head: limits.head_time, idle: limits.idle_time };
         let socket = TokioIo::new(Paced::new(socket, Arc::clone(&pace), times));
         let service = service_fn(|request| {
             pace.busy();
+            place.keep();
             self.front.answer(request, peer, Arc::clone(&pace))
         });
         let connection = self.builder.serve_connection(socket, service);

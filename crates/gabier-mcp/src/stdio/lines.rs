@@ -5,10 +5,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::transport::Transport;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::Batches;
@@ -26,8 +29,16 @@ pub(super) struct Lines<R, W> {
     refusals: VecDeque<Value>,
     output: Arc<tokio::sync::Mutex<W>>,
     batches: Arc<Mutex<Batches>>,
+    /// The `initialize` that is being answered: what was sent right behind it waits, so that its answer is first.
+    opening: Option<Opening>,
     /// Fires when the input has ended, or from outside to end it.
     ending: CancellationToken,
+}
+
+/// An `initialize` and the moment its answer was written.
+struct Opening {
+    id: RequestId,
+    answered: Arc<Notify>,
 }
 
 /// What came of one look at the input.
@@ -48,6 +59,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
             refusals: VecDeque::new(),
             output: Arc::new(tokio::sync::Mutex::new(output)),
             batches: Arc::default(),
+            opening: None,
             ending,
         }
     }
@@ -149,13 +161,19 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let opening = self.opening.as_ref().filter(|opening| answers(&message, &opening.id));
+        let opened = opening.map(|opening| Arc::clone(&opening.answered));
         let text = self.batches().outgoing(&message);
         let output = Arc::clone(&self.output);
         async move {
-            match text {
+            let written = match text {
                 Some(text) => write(&output, text).await,
                 None => Ok(()),
+            };
+            if let Some(opened) = opened {
+                opened.notify_one();
             }
+            written
         }
     }
 
@@ -166,10 +184,19 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
                 write(&self.output, text).await.ok()?;
                 self.refusals.pop_front();
             }
+            let ending = self.ending.clone();
+            if let Some(opening) = &self.opening {
+                let answered = Arc::clone(&opening.answered);
+                tokio::select! {
+                    () = answered.notified() => {}
+                    () = ending.cancelled() => {}
+                }
+                self.opening = None;
+            }
             if let Some(message) = self.waiting.pop_front() {
+                self.opening = opening_of(&message);
                 return Some(message);
             }
-            let ending = self.ending.clone();
             let look = tokio::select! {
                 biased;
                 () = ending.cancelled() => Look::End,
@@ -192,6 +219,25 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
 
     async fn close(&mut self) -> io::Result<()> {
         self.output.lock().await.flush().await
+    }
+}
+
+fn opening_of(message: &ClientJsonRpcMessage) -> Option<Opening> {
+    match message {
+        JsonRpcMessage::Request(request)
+            if matches!(request.request, ClientRequest::InitializeRequest(_)) =>
+        {
+            Some(Opening { id: request.id.clone(), answered: Arc::default() })
+        }
+        _ => None,
+    }
+}
+
+fn answers(message: &ServerJsonRpcMessage, id: &RequestId) -> bool {
+    match message {
+        JsonRpcMessage::Response(response) => response.id == *id,
+        JsonRpcMessage::Error(error) => error.id.as_ref() == Some(id),
+        _ => false,
     }
 }
 

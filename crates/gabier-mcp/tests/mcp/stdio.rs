@@ -83,6 +83,15 @@ async fn both_eras_share_a_pipe_in_any_order() {
 }
 
 #[tokio::test]
+async fn what_is_piped_right_behind_initialize_is_answered_after_it() {
+    let mut client = Client::new();
+    let call = call(9, "echo", json!({"text": "hi"}));
+    client.say(&format!("{}\n{call}", initialize("2025-06-18"))).await;
+    assert_eq!(client.hear().await["result"]["protocolVersion"], "2025-06-18");
+    assert_eq!(client.hear().await["id"], 9);
+}
+
+#[tokio::test]
 async fn a_line_that_is_too_long_is_answered_and_the_next_one_served() {
     let mut client = Client::new();
     let long = call(1, "echo", json!({"text": "x".repeat(1024 * 1024)}));
