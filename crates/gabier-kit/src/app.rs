@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use gabier_mcp::McpExtras;
-use gabier_tool::{Catalog, Result, Toolset};
+use gabier_term::Completers;
+use gabier_tool::{Catalog, Health, Result, Toolset};
 use gabier_web::ShortRoute;
 use http::Method;
 use schemars::JsonSchema;
@@ -36,11 +38,25 @@ pub struct App {
     pub(crate) groups: Vec<(&'static str, &'static [&'static str])>,
     pub(crate) short_routes: Vec<ShortRoute>,
     pub(crate) checks: Vec<Box<dyn Check>>,
+    pub(crate) commands: Vec<Box<dyn OwnCommand>>,
+    pub(crate) parts: Vec<Arc<dyn Health>>,
+    pub(crate) completers: Completers,
+    pub(crate) selects: Option<&'static str>,
     pub(crate) extras: Option<Arc<dyn McpExtras>>,
 }
 
 /// Opens services and binds tools to them.
 type Binder = dyn Fn(&Setup<'_>, &mut Catalog) -> Result<()> + Send + Sync;
+
+/// A command of an app that is no tool.
+pub trait OwnCommand: Send + Sync + 'static {
+    /// The command as clap knows it.
+    fn command(&self) -> clap::Command;
+
+    /// Does what it says; the result is shown like a tool's.
+    fn run<'a>(&'a self, setup: &'a Setup<'a>, matches: &'a clap::ArgMatches)
+    -> BoxFuture<'a, Result<Value>>;
+}
 
 /// What services are made of.
 pub struct Setup<'a> {
@@ -72,6 +88,10 @@ impl App {
             groups: Vec::new(),
             short_routes: Vec::new(),
             checks: Vec::new(),
+            commands: Vec::new(),
+            parts: Vec::new(),
+            completers: Completers::new(),
+            selects: None,
             extras: None,
         }
     }
@@ -147,6 +167,38 @@ impl App {
     #[must_use]
     pub fn check(mut self, check: impl Check) -> Self {
         self.checks.push(Box::new(check));
+        self
+    }
+
+    /// Adds a command that is no tool.
+    #[must_use]
+    pub fn command(mut self, command: impl OwnCommand) -> Self {
+        self.commands.push(Box::new(command));
+        self
+    }
+
+    /// Adds parts whose state `/ready` and `system_health` show; a part that opens lazily is opened by being asked.
+    #[must_use]
+    pub fn part(mut self, part: impl Health) -> Self {
+        self.parts.push(Arc::new(part));
+        self
+    }
+
+    /// Adds the live values of a kind of parameter (`x-complete`), each with its help text.
+    #[must_use]
+    pub fn completer(
+        mut self,
+        kind: &str,
+        list: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static,
+    ) -> Self {
+        self.completers = self.completers.with(kind, list);
+        self
+    }
+
+    /// Names the kind of parameter that `use` chooses in the shell.
+    #[must_use]
+    pub fn selects(mut self, kind: &'static str) -> Self {
+        self.selects = Some(kind);
         self
     }
 

@@ -8,9 +8,10 @@ use gabier_tool::{Health, PartState};
 
 use crate::store::LazyStore;
 
-/// The parts that every server has: the program itself and its store.
+/// The parts that every server has, the program itself and its store, and those of the app.
 pub(crate) struct Parts {
     pub(crate) store: Arc<LazyStore>,
+    pub(crate) others: Vec<Arc<dyn Health>>,
 }
 
 impl Health for Parts {
@@ -26,10 +27,14 @@ impl Health for Parts {
                 }
                 Err(_) => (false, "does not answer".to_owned()),
             };
-            vec![
+            let mut states = vec![
                 PartState { name: "dispatch".to_owned(), ready: true, message: "running".to_owned() },
                 PartState { name: "store".to_owned(), ready, message },
-            ]
+            ];
+            for other in &self.others {
+                states.extend(other.states().await);
+            }
+            states
         })
     }
 }

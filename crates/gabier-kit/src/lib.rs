@@ -49,7 +49,9 @@ mod store;
 mod tools;
 mod wiring;
 
-pub use app::{App, Setup};
+pub use app::{App, OwnCommand, Setup};
+/// What commands are made of.
+pub use clap;
 pub use config::{Loaded, Origin, Variable, VariableUse};
 /// What MCP has and a tool has not.
 pub use gabier_mcp as mcp;

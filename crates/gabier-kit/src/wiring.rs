@@ -6,14 +6,17 @@ use std::sync::Arc;
 use gabier_access::{Access, Bootstrap, Limits};
 use gabier_mcp::{Mcp, McpOptions};
 use gabier_store::{Opening, Records as StoredRecords};
-use gabier_tool::guard::{AllowAll, Audit, Guards, Inline, Rate, Records};
-use gabier_tool::{Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Toolset, lint};
+use gabier_tool::guard::{AllowAll, Audit, Credential, Guards, Inline, Origin, Rate, Records};
+use gabier_tool::{
+    Caller, Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Surface, Toolset, lint,
+};
 
-use gabier_web::Metrics;
+use gabier_web::{Metrics, WebOptions};
+use serde_json::Value;
 
 use crate::app::{App, Setup};
 use crate::clock::SystemClock;
-use crate::config::{Config, Loaded, LogLevel, Origin};
+use crate::config::{self, Config, Loaded, LogLevel, Transport};
 use crate::health::Parts;
 use crate::log::LogAudit;
 use crate::store::LazyStore;
@@ -46,7 +49,7 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
     crate::log::start(&config.log, level(loaded, &config, role), &redactor);
 
     let store = Arc::new(LazyStore::new(store_url(&config, &data_dir), Opening::role(role)));
-    let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store) });
+    let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store), others: app.parts.clone() });
     let (access, warnings) = access(&config, Arc::clone(&store) as _, Arc::clone(&clock))?;
 
     let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
@@ -87,6 +90,37 @@ impl Wired {
             return Ok(());
         }
         Err(Error::internal(format!("the list of tools breaks its rules:\n{}", faults.join("\n"))))
+    }
+
+    /// Who calls on this process's own surfaces: the token that the configuration names, else the operating system's
+    /// user.
+    pub(crate) async fn identify(&self, surface: Surface) -> Result<Caller> {
+        let token = self.config.stdio.token.as_ref();
+        let credential = token.map_or(Credential::OsUser, |token| Credential::Bearer(token.expose()));
+        self.dispatch.guards().authority.identify(credential, Origin { surface, address: None }).await
+    }
+
+    /// The HTTP face as far as it does not depend on where it listens.
+    pub(crate) fn web_options(&self, app: &App) -> WebOptions {
+        let server = &self.config.server;
+        WebOptions {
+            service: self.name.clone(),
+            version: app.version.to_owned(),
+            transport: if server.transport == Transport::Both { "both" } else { "http" }.to_owned(),
+            allowed_hosts: server.allowed_hosts.clone(),
+            allowed_origins: server.allowed_origins.clone(),
+            behind_proxy: server.behind_proxy,
+            health_path: server.health_path.clone(),
+            mcp_aliases: vec![server.endpoint.clone()],
+            query_token: self.config.auth.query_token,
+            short_routes: app.short_routes.clone(),
+            ..WebOptions::default()
+        }
+    }
+
+    /// The OpenAPI document of the HTTP face, as a server with tokens serves it.
+    pub(crate) fn openapi(&self, app: &App) -> Value {
+        gabier_tool::schema::openapi(self.dispatch.catalog(), &self.web_options(app).openapi(true))
     }
 
     /// The MCP face.
@@ -134,7 +168,7 @@ fn access(
 
 /// A command speaks to a person, who is told of trouble alone unless the settings say otherwise.
 fn level(loaded: &Loaded, config: &Config, role: &str) -> LogLevel {
-    let is_default = loaded.origin("log.level") == Origin::Default;
+    let is_default = loaded.origin("log.level") == config::Origin::Default;
     if is_default && matches!(role, "cli" | "doctor") { LogLevel::Warn } else { config.log.level }
 }
 

@@ -25,7 +25,8 @@ use serde_json::Map;
 
 pub(crate) use site::{Report, Site};
 
-use crate::app::App;
+use crate::app::{App, Setup};
+use crate::wiring::data_dir;
 
 /// Short forms of tools that every server has.
 const SHORT: [(&str, &str); 2] = [("health", "system_health"), ("about", "system_about")];
@@ -134,6 +135,16 @@ fn show(site: &Site<'_>, report: &Report) -> u8 {
     }
 }
 
+/// A command of the app.
+async fn own(site: &Site<'_>, name: &str, matches: &ArgMatches) -> Result<Report> {
+    let found = site.app.commands.iter().find(|own| own.command().get_name() == name);
+    let command =
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no command {name:?}")))?;
+    let loaded = site.loaded()?;
+    let data_dir = data_dir(site.app, &loaded.config()?)?;
+    command.run(&Setup { loaded, data_dir: &data_dir }, matches).await.map(Report::data)
+}
+
 async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
     match name {
         "serve" => serve::run(site, matches).await,
@@ -149,6 +160,6 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "man" => man::run(cli, matches),
         "reference" => reference::run(site, matches, cli),
         "version" => Ok(version::run(site, matches)),
-        other => Err(Error::new(ErrorKind::NotFound, format!("there is no command {other:?}"))),
+        other => own(site, other, matches).await,
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(site: &Site<'_>) -> Result<Report> {
     let wired = site.wire(site.loaded()?, "cli", None)?;
-    let document = super::serve::openapi(site.app, &wired);
+    let document = wired.openapi(site.app);
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| Error::internal("writing the OpenAPI document").with_source(error))?;
     Ok(Report::text(text + "\n"))

@@ -9,7 +9,7 @@ use gabier_tool::schema::Kind;
 use gabier_tool::{Entry, Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use crate::commands::{Report, Site, serve};
+use crate::commands::{Report, Site};
 use crate::config::{Loaded, VARIABLES, VariableUse};
 use crate::wiring::Wired;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches, cli: &Cli) -> Result<Re
         ("cli.md", commands(site, cli)),
         ("config.md", settings(site, &loaded)),
         (".env.example", example(site, &loaded)),
-        ("openapi.json", pretty(&serve::openapi(site.app, &wired))?),
+        ("openapi.json", pretty(&wired.openapi(site.app))?),
         ("mcp-tools.json", pretty(&mcp_tools(site, &wired)?)?),
     ];
     std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;

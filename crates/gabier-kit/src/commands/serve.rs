@@ -8,7 +8,6 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use gabier_tool::{Error, ErrorKind, Result, Surface};
 use gabier_web::{Metrics, Reload, TlsFiles, Web, WebOptions};
-use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +50,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     banner(site, &wired, bound.local_addr());
     let tending = tend(&wired, shutdown.clone());
     if wired.config.server.transport == Transport::Both {
-        let caller = super::mcp::identify(&wired, Surface::McpStdio).await?;
+        let caller = wired.identify(Surface::McpStdio).await?;
         let stdio = mcp.serve_stdio(caller, shutdown.clone());
         let (served, ended, ()) = futures::join!(bound.serve(shutdown.clone()), stdio, tending);
         served.and(ended)?;
@@ -63,7 +62,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
 }
 
 async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<Report> {
-    let caller = super::mcp::identify(wired, Surface::McpStdio).await?;
+    let caller = wired.identify(Surface::McpStdio).await?;
     wired.mcp(app, &wired.config.server.profile)?.serve_stdio(caller, shutdown).await?;
     Ok(Report::done())
 }
@@ -75,11 +74,6 @@ fn raise_descriptors() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!(%error, "raising the number of open files");
     }
-}
-
-/// The document of the REST face.
-pub(crate) fn openapi(app: &App, wired: &Wired) -> Value {
-    gabier_tool::schema::openapi(wired.dispatch.catalog(), &web_options(app, wired).openapi(true))
 }
 
 /// Ends a server on SIGINT or SIGTERM; a second signal ends the process as the system does.
@@ -121,7 +115,7 @@ async fn tend(wired: &Wired, shutdown: CancellationToken) {
 
 fn options(app: &App, wired: &Wired) -> Result<WebOptions> {
     let server = &wired.config.server;
-    let mut options = web_options(app, wired);
+    let mut options = wired.web_options(app);
     let host: IpAddr = match server.host.as_str() {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
         host => host.trim_matches(['[', ']']).parse().map_err(|_| {
@@ -132,23 +126,6 @@ fn options(app: &App, wired: &Wired) -> Result<WebOptions> {
     options.trusted_proxies = networks(&server.trusted_proxies)?;
     options.tls = tls(server)?;
     Ok(options)
-}
-
-fn web_options(app: &App, wired: &Wired) -> WebOptions {
-    let server = &wired.config.server;
-    WebOptions {
-        service: wired.name.clone(),
-        version: app.version.to_owned(),
-        transport: if server.transport == Transport::Both { "both" } else { "http" }.to_owned(),
-        allowed_hosts: server.allowed_hosts.clone(),
-        allowed_origins: server.allowed_origins.clone(),
-        behind_proxy: server.behind_proxy,
-        health_path: server.health_path.clone(),
-        mcp_aliases: vec![server.endpoint.clone()],
-        query_token: wired.config.auth.query_token,
-        short_routes: app.short_routes.clone(),
-        ..WebOptions::default()
-    }
 }
 
 fn networks(texts: &[String]) -> Result<Vec<ipnet::IpNet>> {

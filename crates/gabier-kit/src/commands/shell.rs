@@ -1,7 +1,5 @@
 //! `shell`: every tool, without leaving.
 
-use std::sync::Arc;
-
 use gabier_term::{Cli, Globals, Shell};
 use gabier_tool::Surface;
 
@@ -12,9 +10,12 @@ pub(crate) async fn run(site: &Site<'_>, cli: &Cli, globals: &Globals) -> u8 {
         Ok(backend) => backend,
         Err(error) => return site.terminal.fail(error, globals),
     };
-    let shell = Shell::new(cli, &Arc::clone(&site.terminal), &backend, globals);
-    match site.state() {
-        Some(folder) => shell.history(folder.join("history")).run().await,
-        None => shell.run().await,
+    let mut shell = Shell::new(cli, &site.terminal, &backend, globals);
+    if let Some(folder) = site.state() {
+        shell = shell.history(folder.join("history"));
     }
+    if let Some(kind) = site.app.selects {
+        shell = shell.selects(kind);
+    }
+    shell.run().await
 }

@@ -117,7 +117,7 @@ impl<'a> Site<'a> {
         let url = self.url(&config);
         if url.is_empty() {
             let wired = self.wire(loaded, "cli", None)?;
-            let caller = super::mcp::identify(&wired, surface).await?;
+            let caller = wired.identify(surface).await?;
             return Ok(Arc::new(Local::new(wired.dispatch, caller, surface)));
         }
         let server = Server { url, token: self.token(&config)?, cache: self.cache() };

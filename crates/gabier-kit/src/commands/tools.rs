@@ -31,7 +31,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
         return remote(site, matches).await;
     }
     let wired = site.wire(site.loaded()?, "cli", None)?;
-    let caller = super::mcp::identify(&wired, Surface::Cli).await?;
+    let caller = wired.identify(Surface::Cli).await?;
     let chosen = matches.get_one::<String>("profile").map(String::as_str);
     let profile = chosen.unwrap_or(if matches.get_flag("tokens") { "core" } else { "all" });
     let mcp = wired.mcp(site.app, profile)?;

@@ -97,11 +97,15 @@ fn every_tool_answers_the_same_on_every_face() {
     let world = World::new();
     let server = world.serve();
     let faces = Faces::open(&world.home, &server, TOKEN);
-    let rows = rows();
-    let known: BTreeSet<&str> = rows.iter().map(|row| row.tool).collect();
-    let listed: BTreeSet<String> = faces.list("REST").into_iter().map(|(name, _)| name).collect();
-    let forgotten: Vec<&String> = listed.iter().filter(|name| !known.contains(name.as_str())).collect();
-    assert!(forgotten.is_empty(), "these tools have no row in the table: {forgotten:?}");
+    let mut rows = rows();
+    for (name, schema) in faces.list("REST") {
+        if !rows.iter().any(|row| row.tool == name) {
+            let row = table::row_of_example(&name, &schema);
+            rows.push(
+                row.unwrap_or_else(|| panic!("{name} needs a row in the table, or an example in its schema")),
+            );
+        }
+    }
 
     let mut faults = Vec::new();
     for row in &rows {

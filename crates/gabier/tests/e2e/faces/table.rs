@@ -23,6 +23,15 @@ fn row(
     Row { tool, arguments, outcome, volatile }
 }
 
+/// The call of a tool without a row: its own example, or none at all where nothing is required. What it answers is
+/// compared by type.
+pub(crate) fn row_of_example(tool: &str, schema: &Value) -> Option<Row> {
+    let example = schema.pointer("/examples/0").cloned();
+    let is_free = schema.get("required").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let arguments = example.or_else(|| is_free.then(|| json!({})))?;
+    Some(row(Box::leak(tool.to_owned().into_boxed_str()), arguments, "ok", &["/data"]))
+}
+
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         row("read_file", json!({"file_path": "$file"}), "ok", &[]),
