@@ -39,14 +39,16 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     if wired.config.server.transport == Transport::Stdio {
         return stdio(site.app, &wired, shutdown).await;
     }
-    let mcp = wired.mcp(site.app, &wired.config.server.profile)?;
-    let options = options(site.app, &wired)?;
-    let web = Web::new(options, Arc::clone(&wired.dispatch), Arc::clone(&wired.health), metrics)?
+    let profile = &wired.config.server.profile;
+    let mcp = wired.mcp(site.app, profile).map_err(|error| site.configured(error))?;
+    let options = options(site.app, &wired).map_err(|error| site.configured(error))?;
+    let web = Web::new(options, Arc::clone(&wired.dispatch), Arc::clone(&wired.health), metrics)
+        .map_err(|error| site.configured(error))?
         .mount(mcp.router(shutdown.clone()));
     if let Some(certificate) = web.certificate() {
         reload_on_signal(certificate);
     }
-    let bound = web.bind().await?;
+    let bound = web.bind().await.map_err(|error| site.configured(error))?;
     banner(site, &wired, bound.local_addr());
     let tending = tend(&wired, shutdown.clone());
     if wired.config.server.transport == Transport::Both {

@@ -80,10 +80,18 @@ impl<'a> Site<'a> {
 
     /// Everything but the faces, under settings.
     pub(crate) fn wire(&self, loaded: &Loaded, role: &str, metrics: Option<&Arc<Metrics>>) -> Result<Wired> {
-        wire(self.app, loaded, role, metrics).map_err(|error| match error.kind() {
-            ErrorKind::InvalidArgument => self.unusable(error.message().to_owned()),
+        wire(self.app, loaded, role, metrics).map_err(|error| self.configured(error))
+    }
+
+    /// A failure of what the settings say: a bad value is a bad configuration here.
+    pub(crate) fn configured(&self, error: Error) -> Error {
+        match (error.kind(), error.next()) {
+            (ErrorKind::InvalidArgument, Some(next)) => {
+                self.unusable(error.message().to_owned()).with_next(next)
+            }
+            (ErrorKind::InvalidArgument, None) => self.unusable(error.message().to_owned()),
             _ => error,
-        })
+        }
     }
 
     /// The same site with the settings read again.

@@ -32,7 +32,11 @@ pub(super) struct PortScan {
     host: HostName,
     /// Ports and ranges, at most 1,024.
     #[serde(default = "usual_ports")]
-    #[schemars(length(min = 1, max = 8192), regex(pattern = r"^[0-9, -]+$"))]
+    #[schemars(
+        length(min = 1, max = 8192),
+        regex(pattern = r"^[0-9, -]+$"),
+        extend("x-cli" = {"positional": true})
+    )]
     ports: String,
 }
 
