@@ -18,7 +18,7 @@ serve *flags:
 
 # rewrite the generated reference documents
 bless:
-    BLESS=1 cargo test --workspace
+    BLESS=1 cargo test -p gabier --test e2e reference
 
 # the yardsticks, side by side
 bench *flags:

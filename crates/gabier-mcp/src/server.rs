@@ -116,6 +116,7 @@ impl Server {
             visit.caller.clone(),
             self.connection.surface,
         );
+        ours.profile = Some(visit.profile.as_str().into());
         ours.feedback = Arc::new(voice);
         ours.cancel = cancel.clone();
         if let Some(id) = request_id(request) {

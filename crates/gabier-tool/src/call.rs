@@ -67,6 +67,8 @@ pub struct Call {
     pub caller: Caller,
     /// Where.
     pub surface: Surface,
+    /// The profile through which the caller sees the tools, where the face has profiles.
+    pub profile: Option<Arc<str>>,
     /// True when the answer needs a view.
     pub wants_view: bool,
     /// The id in logs, errors and traces.
@@ -90,6 +92,7 @@ impl Call {
             arguments,
             caller,
             surface,
+            profile: None,
             wants_view: !surface.is_mcp(),
             request_id: crate::id::request_id(),
             feedback: Arc::new(Silent),
@@ -202,6 +205,8 @@ pub struct Running {
     pub caller: Caller,
     /// Where.
     pub surface: Surface,
+    /// The profile through which the caller sees the tools, where the face has profiles.
+    pub profile: Option<Arc<str>>,
     /// The id in logs and errors.
     pub request_id: String,
     /// True when the answer needs a view.
@@ -232,6 +237,11 @@ impl<S> Context<S> {
     /// The face the call came through.
     pub fn surface(&self) -> Surface {
         self.running.surface
+    }
+
+    /// The profile through which the caller sees the tools; all of them where the face has none.
+    pub fn profile(&self) -> &str {
+        self.running.profile.as_deref().unwrap_or("all")
     }
 
     /// The id in logs and errors.

@@ -12,6 +12,7 @@ use crate::Services;
 /// Knows `+ - * / // % ^ **`, parentheses, abs round min max sqrt pow exp log log10 sin cos tan asin acos atan, pi
 /// and e. Whole numbers and fractions are exact; the rest is marked `approx`.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = serde_json::json!({"expression": "2 + 2 * 3"}))]
 pub(super) struct Calculator {
     /// Such as `sqrt(2) * 3^2`.
     #[schemars(length(min = 1, max = 1024), extend("x-cli" = {"stdin": true}))]

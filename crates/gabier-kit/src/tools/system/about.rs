@@ -21,7 +21,7 @@ pub(crate) struct About {
     runtime: String,
     /// The operating system and processor.
     platform: String,
-    /// How many tools the caller may use.
+    /// How many tools the caller sees.
     tools_count: usize,
     /// Those tools.
     tools: Vec<Brief>,
@@ -47,7 +47,7 @@ impl Tool<Services> for SystemAbout {
     async fn run(self, ctx: &Context<Services>) -> Result<About> {
         let dispatch = ctx.services.dispatch()?;
         let tools: Vec<Brief> = dispatch
-            .listed(ctx.caller(), "all")
+            .listed(ctx.caller(), ctx.profile())
             .map(|entry| Brief {
                 name: entry.facts.name,
                 description: entry.schemas().summary.chars().take(100).collect(),

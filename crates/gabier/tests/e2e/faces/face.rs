@@ -125,10 +125,10 @@ impl<'a> Faces<'a> {
         Seen { envelope: done.json(), is_error: None, http: None, exit }
     }
 
-    /// The tools and their input schemas as a face lists them, each face in the form that MCP publishes.
+    /// The tools and their input schemas as a face lists them: the MCP faces in the form that MCP publishes, REST as it
+    /// publishes them itself.
     #[track_caller]
     pub(crate) fn list(&self, face: &str) -> Vec<(String, Value)> {
-        use gabier_tool::schema::{Side, mcp_schema};
         let (tools, key) = match face {
             "REST" => (self.server.get("/api/v1/tools").json()["data"]["tools"].clone(), "input"),
             "CLI" => (self.home.json(&["tools"])["data"]["tools"].clone(), ""),
@@ -139,12 +139,6 @@ impl<'a> Faces<'a> {
             _ => (self.ask(face, "tools/list", &json!({}), "")["result"]["tools"].clone(), "inputSchema"),
         };
         let tools = tools.as_array().unwrap_or_else(|| panic!("{face} lists no tools")).iter();
-        tools
-            .map(|tool| {
-                let schema = &tool[key];
-                let schema = if face == "REST" { mcp_schema(schema, Side::Input) } else { schema.clone() };
-                (tool["name"].as_str().unwrap().to_owned(), schema)
-            })
-            .collect()
+        tools.map(|tool| (tool["name"].as_str().unwrap().to_owned(), tool[key].clone())).collect()
     }
 }

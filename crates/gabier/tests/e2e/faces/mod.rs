@@ -88,6 +88,7 @@ fn every_face_lists_the_same_tools_with_the_same_schemas() {
             schema.remove("description");
             schema
         };
+        let schema = gabier_tool::schema::mcp_schema(&schema, gabier_tool::schema::Side::Input);
         assert_eq!(strip(&schema), strip(&listed.1), "REST: {name}");
     }
 }

@@ -61,7 +61,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row("http_request", json!({"url": "$web"}), "ok", &["/data/elapsed_ms"]),
         row("web_search", json!({"query": "gabier"}), "ok", &[]),
-        row("calculator", json!({"expression": "2 + 2 * 3"}), "ok", &[]),
         row(
             "synchronousExampleToolEnhanced",
             json!({"data": "abc"}),
