@@ -10,8 +10,8 @@ use rmcp::model::{
     CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
     InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestMethod,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    ReadResourceResponse, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -201,10 +201,8 @@ impl ServerHandler for Server {
 }
 
 impl Server {
+    /// Without resources there is nothing to announce, so that the promise is kept by itself.
     async fn subscription(&self, uri: String, wants: bool, request: Request) -> Result<(), ErrorData> {
-        if self.shared.config.capabilities.resources.is_none() {
-            return Err(ErrorData::method_not_found::<SubscribeRequestMethod>());
-        }
         self.visit(&request)?;
         self.shared.extras.subscribe(uri, wants, request).await
     }
