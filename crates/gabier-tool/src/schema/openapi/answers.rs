@@ -36,8 +36,11 @@ fn success(entry: &Entry) -> Value {
     })
 }
 
+/// Answered before the request is read, and so without a body.
+const HEAD_TOO_LONG: u16 = 431;
+
 /// The statuses of failures, as component names.
-const FAILURES: [(u16, &str, &str); 16] = [
+const FAILURES: [(u16, &str, &str); 17] = [
     (400, "BadRequest", "The request is no JSON, or contradicts itself."),
     (401, "Unauthenticated", "No token, or one that is wrong, expired or revoked."),
     (403, "Forbidden", "The caller lacks a right, or the request came from a foreign page."),
@@ -49,6 +52,7 @@ const FAILURES: [(u16, &str, &str); 16] = [
     (421, "Misdirected", "The server does not answer to that Host."),
     (422, "Invalid", "Arguments are wrong; `details.errors` names each."),
     (429, "RateLimited", "Too many at once, or in too short a time."),
+    (HEAD_TOO_LONG, "HeadTooLong", "The head of the request, its path included, is too long."),
     (500, "Internal", "A bug of the server."),
     (501, "NotAvailable", "The machine lacks what the tool needs."),
     (502, "BadGateway", "Another host failed."),
@@ -69,6 +73,10 @@ pub(super) fn responses() -> Value {
     let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
     let mut all = Map::new();
     for (status, name, description) in FAILURES {
+        if status == HEAD_TOO_LONG {
+            all.insert(name.to_owned(), json!({"description": description}));
+            continue;
+        }
         let codes: Vec<&str> = ErrorKind::ALL
             .iter()
             .map(|kind| kind.row())
