@@ -57,7 +57,6 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable { name: "MCP_TOKEN", usage: VariableUse::Key("client.token") },
     Variable { name: "GABIER_TOKEN", usage: VariableUse::Key("stdio.token") },
     Variable { name: "GABIER_CONFIG", usage: VariableUse::Finder },
-    Variable { name: "GABIER_LOG", usage: VariableUse::Word("log.level") },
     Variable { name: "GABIER_PAGER", usage: VariableUse::Finder },
     Variable { name: "WEBHOOK_SECRET", usage: VariableUse::Idle(TASKS) },
     Variable { name: "WORKER_CONCURRENCY", usage: VariableUse::Idle(TASKS) },
