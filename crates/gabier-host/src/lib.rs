@@ -1,0 +1,1 @@
+//! What a host can do: run commands, move files, forward ports; and which hosts there are.
