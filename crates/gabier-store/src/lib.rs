@@ -1,6 +1,7 @@
-//! Where state rests: records, and the processes that share them.
+//! Where state rests: records and tasks, and the processes that share them.
 //!
-//! [`Records`] is the seam: small JSON documents by kind and key, changed by compare-and-set. [`Openers`] opens a
+//! There are two seams. [`Records`]: small JSON documents by kind and key, changed by compare-and-set.
+//! [`queue::Queue`]: tasks that outlive the request that made them. [`Openers`] opens a
 //! store by its URL: [`Memory`], or [`Embedded`], SQLite in a data directory that all processes of one user on one
 //! machine share, each with a [`Presence`]. What every store must keep stands in [`contract`].
 
@@ -11,6 +12,7 @@ mod memory;
 mod open;
 mod presence;
 mod private;
+pub mod queue;
 mod records;
 
 pub use embedded::Embedded;

@@ -1,0 +1,177 @@
+//! A task: what was asked, and what became of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Ms, State};
+
+/// The name of a task: a random UUID (version 4) in lower-case text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(String);
+
+impl TaskId {
+    /// The id with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The number of a claim, never used twice for a task: what an older claim writes is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fence(pub u64);
+
+/// Who holds tasks: in a shared directory the name of the process's presence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkerId(pub String);
+
+/// A task to be added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewTask {
+    /// Its name.
+    pub id: TaskId,
+    /// Its queue.
+    pub queue: String,
+    /// The tool it runs.
+    pub tool: String,
+    /// What sort of task it is for statistics (`ssh`, `ssh_interactive`, `ssh_sequence`, `sftp`, `tool`).
+    pub kind: String,
+    /// The host it speaks to.
+    pub alias: Option<String>,
+    /// One line that shows what it does, for lists and searches: a command, a transfer.
+    pub label: Option<String>,
+    /// Whose it is: a caller's subject.
+    pub owner: String,
+    /// What makes a second submission the same as the first.
+    pub idempotency_key: Option<String>,
+    /// Lower starts earlier; 0 first.
+    pub priority: u32,
+    /// Not before.
+    pub run_at: Option<Ms>,
+    /// Expires when it has not started by then.
+    pub deadline: Option<Ms>,
+    /// How long it is worth asking for after its creation.
+    pub ttl: Option<Ms>,
+    /// Starts in all, crashes included.
+    pub max_attempts: u32,
+    /// Whether it may be started again after its worker was lost.
+    pub retry_safe: bool,
+    /// The tool's arguments, without secrets.
+    pub arguments: Value,
+    /// What the engine above keeps with it.
+    pub context: Value,
+    /// Where its webhooks go.
+    pub callback: Option<String>,
+    /// What follows it.
+    pub then: Vec<Then>,
+    /// The task that this one repeats.
+    pub retried_from: Option<TaskId>,
+    /// How often it was repeated by request.
+    pub retry_count: u32,
+    /// The task that this one is a part of.
+    pub parent: Option<TaskId>,
+    /// Who runs it from the start, and for how long without a beat.
+    #[serde(skip)]
+    pub claim: Option<(WorkerId, Ms)>,
+}
+
+/// What follows a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Then {
+    /// After which outcome.
+    pub on: ThenOn,
+    /// The tool.
+    pub tool: String,
+    /// Its arguments, checked when it starts.
+    #[serde(default)]
+    pub arguments: Map<String, Value>,
+}
+
+/// After which outcome something follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThenOn {
+    /// The task completed.
+    Completed,
+    /// It ended in any other way.
+    Failed,
+    /// It ended.
+    Any,
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Done so far, in the unit of `total`.
+    pub done: f64,
+    /// All there is to do, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// What is being done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A stored task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// What was asked.
+    #[serde(flatten)]
+    pub asked: NewTask,
+    /// What it is now.
+    pub state: State,
+    /// How often it was started.
+    pub attempt: u32,
+    /// The number of the present or last claim.
+    pub fence: Fence,
+    /// Who holds it.
+    pub worker: Option<WorkerId>,
+    /// Until when, without a beat.
+    pub lease_until: Option<Ms>,
+    /// When it may next be claimed, while it waits for a time.
+    pub due: Option<Ms>,
+    /// Why it should stop, once somebody cancelled it.
+    pub cancel: Option<String>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// What it left.
+    pub result: Option<Value>,
+    /// Why the last attempt failed.
+    pub error: Option<Value>,
+    /// Questions by key that wait for an answer.
+    pub questions: Map<String, Value>,
+    /// Answers by key.
+    pub answers: Map<String, Value>,
+    /// Whether it lies among the dead letters.
+    pub dead_letter: bool,
+    /// When it was added.
+    pub created: Ms,
+    /// When its last attempt started.
+    pub started: Option<Ms>,
+    /// When it ended.
+    pub finished: Option<Ms>,
+    /// When anything of it last changed, progress included.
+    pub updated: Ms,
+}
+
+impl Task {
+    /// How long its last attempt took.
+    pub fn ran(&self) -> Option<Ms> {
+        Some((self.finished? - self.started?).max(0))
+    }
+}
