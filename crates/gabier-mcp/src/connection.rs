@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) kind: Kind,
     /// Who it is, where one process serves one user; over HTTP every request says it anew.
     pub(crate) caller: Option<Caller>,
+    /// Its session, where the requests do not name it.
+    pub(crate) session: Option<String>,
     /// The profile asked for when the connection was opened.
     pub(crate) profile: Option<String>,
     /// Fires when nothing more comes: streams end.
@@ -41,6 +43,7 @@ impl Connection {
             surface: Surface::McpHttp,
             kind,
             caller: None,
+            session: None,
             profile: None,
             ending,
             closed: CancellationToken::new(),

@@ -33,6 +33,8 @@ pub(crate) struct Ear {
     pub(crate) content: bool,
     /// How it can be asked.
     pub(crate) asking: Way,
+    /// The session that it speaks in.
+    pub(crate) session: Option<String>,
 }
 
 /// How a client can be asked.
@@ -122,6 +124,10 @@ impl Feedback for Voice {
             report_progress: self.ear.token.is_some(),
             stream_content: self.ear.content,
         }
+    }
+
+    fn session(&self) -> Option<&str> {
+        self.ear.session.as_deref()
     }
 
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer>> {

@@ -50,6 +50,7 @@ pub(crate) async fn open(State(front): State<Arc<Front>>, request: Request<Body>
     let (answers, down) = mpsc::channel(WAITING);
     let mut connection = Connection::http(Kind::Session, ct.clone());
     connection.closed = ct.clone();
+    connection.session = Some(id.clone());
     connection.profile = profile::asked(&parts);
     let server = Server { shared: Arc::clone(&front.shared), connection: Arc::new(connection) };
     front.sessions.add(&id, &caller, None, End::Sse(up, ct.clone()), front.now());

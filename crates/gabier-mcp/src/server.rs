@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::connection::{Connection, Kind};
 use crate::feedback::{Carried, Ear, Way, feedback};
+use crate::http::front::SESSION;
 use crate::mcp::Shared;
 use crate::profile;
 use crate::wire::{PlainAnswer, log_level};
@@ -154,10 +155,11 @@ impl Server {
     /// What the client can take of this call.
     fn ear(&self, visit: &Visit, request: &RequestContext<RoleServer>) -> Ear {
         let parts = request.extensions.get::<Parts>();
-        if parts.is_some_and(|parts| parts.extensions.get::<PlainAnswer>().is_some()) {
-            return Ear::default();
-        }
         let in_session = self.connection.kind == Kind::Session && !visit.is_modern;
+        let session = if in_session { self.session(parts) } else { None };
+        if parts.is_some_and(|parts| parts.extensions.get::<PlainAnswer>().is_some()) {
+            return Ear { session, ..Ear::default() };
+        }
         let can_elicit =
             request.client_capabilities().is_some_and(|capabilities| capabilities.elicitation.is_some());
         Ear {
@@ -173,7 +175,14 @@ impl Server {
                 (true, false) if in_session => Way::Meanwhile,
                 _ => Way::Never,
             },
+            session,
         }
+    }
+
+    /// The id of the session that a request came in.
+    fn session(&self, parts: Option<&Parts>) -> Option<String> {
+        let header = || parts?.headers.get(SESSION)?.to_str().ok().map(str::to_owned);
+        self.connection.session.clone().or_else(header)
     }
 }
 

@@ -162,6 +162,11 @@ pub trait Feedback: Send + Sync + 'static {
         Abilities::default()
     }
 
+    /// The id of the session that the caller speaks in, where the face has sessions.
+    fn session(&self) -> Option<&str> {
+        None
+    }
+
     /// Asks a person. A face that must end the call to ask keeps the question and fails with
     /// `CONFIRMATION_REQUIRED`; the same tool then runs anew with the answer at hand.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer>> {
@@ -288,6 +293,11 @@ impl<S> Context<S> {
     /// What the caller's side can take.
     pub fn abilities(&self) -> Abilities {
         self.running.feedback.abilities()
+    }
+
+    /// The id of the session that the caller speaks in; none where there is none, as on the command line.
+    pub fn session(&self) -> Option<&str> {
+        self.running.feedback.session()
     }
 
     /// Asks a person.

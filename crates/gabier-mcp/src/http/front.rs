@@ -21,7 +21,7 @@ use crate::sessions::{End, InUse};
 use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer};
 
 /// Names a session of streamable HTTP.
-const SESSION: &str = "mcp-session-id";
+pub(crate) const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");

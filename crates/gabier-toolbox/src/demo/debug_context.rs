@@ -22,6 +22,9 @@ pub(super) struct DebugContext {
 /// What a tool knows of its caller.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallerContext {
+    /// The MCP session, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
     /// Who called.
     auth_id: String,
     /// How the caller was identified.
@@ -62,6 +65,7 @@ impl Tool<Services> for DebugContext {
             }
         }
         Ok(CallerContext {
+            session_id: ctx.session().map(str::to_owned),
             auth_id: caller.subject.to_string(),
             auth_type: caller.kind.into(),
             authenticated_at: iso(caller.authenticated_at),

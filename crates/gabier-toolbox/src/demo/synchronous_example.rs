@@ -41,6 +41,9 @@ pub(super) struct Capitals {
     app_auth_id: String,
     /// The caller's address; none within the machine's own process.
     client_ip: Option<String>,
+    /// The MCP session, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    framework_session_id: Option<String>,
     /// The id that the arguments gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     n8n_session_id: Option<String>,
@@ -67,6 +70,7 @@ impl Tool<Services> for SynchronousExample {
             ts: ctx.now().timestamp_millis(),
             app_auth_id: ctx.caller().subject.to_string(),
             client_ip: ctx.caller().address.map(|address| address.to_string()),
+            framework_session_id: ctx.session().map(str::to_owned),
             n8n_session_id: self.user_id.clone(),
             input: self,
         })

@@ -11,6 +11,7 @@ mod harness;
 mod http;
 mod ping;
 mod reference;
+mod sessions;
 mod sharing;
 mod shell;
 mod ssrf;
