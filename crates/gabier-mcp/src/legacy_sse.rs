@@ -21,7 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::connection::{Connection, Kind};
 use crate::http::answer::{json, no_session, refusal};
 use crate::http::front::{caller, read};
-use crate::http::{Front, watched};
+use crate::http::{Front, listening};
 use crate::profile;
 use crate::server::Server;
 use crate::sessions::End;
@@ -66,7 +66,7 @@ pub(crate) async fn open(State(front): State<Arc<Front>>, request: Request<Body>
         .into_response();
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().extend([unbuffered]);
-    watched(&front, caller, response)
+    listening(&front, caller, response)
 }
 
 /// Takes a message for a stream; its answer comes down there.

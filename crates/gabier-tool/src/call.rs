@@ -57,6 +57,11 @@ impl Surface {
     }
 }
 
+/// Marks a face's answer as a stream that lasts until somebody ends it. Whoever owns the socket counts such streams,
+/// and ends them with the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening;
+
 /// A request to run a tool.
 pub struct Call {
     /// The tool's name or alias.

@@ -26,7 +26,8 @@ mod types;
 mod view;
 
 pub use call::{
-    Abilities, Answer, Call, Context, Feedback, Level, Progress, Question, Running, Silent, Surface,
+    Abilities, Answer, Call, Context, Feedback, Level, Listening, Progress, Question, Running, Silent,
+    Surface,
 };
 pub use caller::{Caller, CallerKind, Resource, ResourceKind};
 pub use catalog::{Catalog, Entry, Schemas, ToolInfo};

@@ -116,7 +116,7 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address; IPv6 counts by /64. Trusted proxies are free of it.
     pub connections_per_address: usize,
-    /// Open `GET` event streams of one token.
+    /// Event streams of one token that last until somebody ends them.
     pub streams_per_token: usize,
     /// Longest time for calls to end after the stop.
     pub drain_time: Duration,

@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_server::session::SessionManager;
 use serde_json::Value;
 
 use super::answer::{self, is, json, no_session, polish, refusal, unauthenticated};
-use super::{Front, watched};
+use super::{Front, listening, watched};
 use crate::sessions::{End, InUse};
 use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer};
 
@@ -53,11 +53,16 @@ pub(super) async fn post(State(front): State<Arc<Front>>, request: Request<Body>
             if !takes.events {
                 parts.extensions.insert(PlainAnswer);
             }
-            if !takes.events && message.method() == "subscriptions/listen" {
+            let listens = message.method() == "subscriptions/listen";
+            if !takes.events && listens {
                 return refusal(StatusCode::NOT_ACCEPTABLE, "a stream needs `Accept: text/event-stream`");
             }
             let answer = front.carry(&caller, parts, message, body).await;
-            if takes.events { watched(&front, caller, answer) } else { plain(answer).await }
+            match (takes.events, listens) {
+                (true, true) => listening(&front, caller, answer),
+                (true, false) => watched(&front, caller, answer),
+                (false, _) => plain(answer).await,
+            }
         }
         Ok(Incoming::Batch(messages)) => front.carry_all(&caller, parts, messages).await,
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
@@ -80,7 +85,7 @@ pub(super) async fn get(State(front): State<Arc<Front>>, request: Request<Body>)
     }
     let response = front.in_sessions.handle(Request::from_parts(parts, body)).await;
     let answer = polish(response.into_response(), Value::Null).await;
-    watched(&front, caller, hold(answer, in_use))
+    listening(&front, caller, hold(answer, in_use))
 }
 
 /// The end of a session.

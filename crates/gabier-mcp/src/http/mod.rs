@@ -19,7 +19,7 @@ use crate::legacy_sse;
 use crate::mcp::Shared;
 use crate::server::Server;
 use crate::sessions::Sessions;
-pub(crate) use watch::watched;
+pub(crate) use watch::{listening, watched};
 
 /// How long running calls may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);

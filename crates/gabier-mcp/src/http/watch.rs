@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use futures::StreamExt;
-use gabier_tool::Caller;
+use gabier_tool::{Caller, Listening};
 
 use super::Front;
 use super::answer::is;
@@ -29,4 +29,10 @@ pub(crate) fn watched(front: &Arc<Front>, caller: Caller, response: Response) ->
         }
     });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(refused)))
+}
+
+/// Does the same for a stream that lasts until somebody ends it, and says so to the listener.
+pub(crate) fn listening(front: &Arc<Front>, caller: Caller, mut response: Response) -> Response {
+    response.extensions_mut().insert(Listening);
+    watched(front, caller, response)
 }

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::response::Response;
 use gabier_tool::guard::{Credential, Origin};
-use gabier_tool::{Caller, CallerKind, Dispatch, Envelope, Error, ErrorKind, Surface};
+use gabier_tool::{Caller, CallerKind, Dispatch, Envelope, Error, ErrorKind, Listening, Surface};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
@@ -212,7 +212,7 @@ impl Front {
         *request.extensions_mut() = std::mem::take(&mut parts.extensions);
         request.extensions_mut().insert(caller.clone());
         let Ok(response) = self.routes.clone().call(request).await;
-        self.finish(response, &parts.method, zone, &caller, address)
+        self.finish(response, &caller, address)
     }
 
     async fn identify(
@@ -238,8 +238,6 @@ impl Front {
     fn finish(
         &self,
         response: Response,
-        method: &Method,
-        zone: Zone,
         caller: &Caller,
         address: IpAddr,
     ) -> Result<(Response, Option<tail::Stream>), Refusal> {
@@ -262,7 +260,7 @@ impl Front {
         if !is_stream {
             return Ok((response, None));
         }
-        let listens = *method == Method::GET && zone == Zone::Mounted;
+        let listens = response.extensions().get::<Listening>().is_some();
         let (stream, token) = self.streams.admit(caller, listens)?;
         self.watch(caller, token);
         Ok((response, Some(stream)))

@@ -81,6 +81,7 @@ async fn listening(limits: Limits) -> Server {
         let first = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b": open\n\n"))]);
         let mut response = Response::new(Body::from_stream(first.chain(futures::stream::pending())));
         response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+        response.extensions_mut().insert(gabier_tool::Listening);
         response
     };
     let router = Router::new().route("/listen", get(stream));
