@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::caller::Caller;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::terms::Terms;
 
 /// The face a call came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,6 +77,10 @@ pub struct Call {
     pub profile: Option<Arc<str>>,
     /// True when the answer needs a view.
     pub wants_view: bool,
+    /// How long its caller waits for work that may outlive it.
+    pub patience: Patience,
+    /// The attempt at a stored task that this call is; none when it came from a face.
+    pub attempt: Option<Attempt>,
     /// The id in logs, errors and traces.
     pub request_id: String,
     /// Where progress, log lines and questions go.
@@ -99,11 +104,34 @@ impl Call {
             surface,
             profile: None,
             wants_view: !surface.is_mcp(),
+            patience: Patience::default(),
+            attempt: None,
             request_id: crate::id::request_id(),
             feedback: Arc::new(Silent),
             cancel: CancellationToken::new(),
         }
     }
+}
+
+/// How long a caller waits for work that may outlive its call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// The inline budget of the server.
+    #[default]
+    Budget,
+    /// To the end of the work.
+    Endless,
+}
+
+/// One start of a stored task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The task.
+    pub task: Arc<str>,
+    /// Which claim of it: what an older one does outside must not count.
+    pub fence: u64,
+    /// Which start it is, from 1.
+    pub number: u32,
 }
 
 /// How urgent a log line is.
@@ -221,6 +249,12 @@ pub struct Running {
     pub request_id: String,
     /// True when the answer needs a view.
     pub wants_view: bool,
+    /// How long its caller waits for work that may outlive it.
+    pub patience: Patience,
+    /// On which terms it is made.
+    pub terms: Terms,
+    /// The attempt at a stored task that it is.
+    pub attempt: Option<Attempt>,
     /// The longest the call may take.
     pub limit: Duration,
     /// When it began, on the monotonic clock.
@@ -268,6 +302,11 @@ impl<S> Context<S> {
     /// Fires when the caller gives up.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.running.cancel
+    }
+
+    /// The attempt at a stored task that this is, for what is done outside: an older fence must not win.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.running.attempt.as_ref()
     }
 
     /// The wall clock.

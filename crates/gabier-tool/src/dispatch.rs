@@ -4,10 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, Either, FutureExt, select};
+use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 
-use crate::call::{Call, Running, Surface};
+use crate::call::{Call, Running};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Entry};
 use crate::effect::Effect;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Decision, Ended, Guards, Intent, Work};
 use crate::neutralise::Sanitised;
 use crate::shape;
+use crate::terms::Terms;
 use crate::tool::{Done, Forward, Plan, Started};
 use crate::view::View;
 
@@ -31,7 +32,6 @@ struct Ready {
     arguments: Value,
     /// The arguments without secrets, for policy, plan and record.
     kept: Arc<Value>,
-    common: Common,
     started: Box<dyn Started>,
     running: Arc<Running>,
 }
@@ -73,9 +73,11 @@ impl Dispatch {
         Box::pin(async move {
             let began = self.guards.clock.monotonic();
             let (request_id, surface, tool) = (call.request_id.clone(), call.surface, call.tool.clone());
+            let is_attempt = call.attempt.is_some();
             let mut trace = Trace { caller: call.caller.clone(), entry: None, arguments: None };
             let result = self.carry_out(call, began, &mut trace).await;
-            let reply = self.answer(result, &request_id, trace.entry.as_deref(), surface);
+            let reply =
+                self.answer(result, &request_id, trace.entry.as_deref(), surface.is_mcp() && !is_attempt);
             self.guards.audit.outcome(
                 &Intent {
                     request_id: &request_id,
@@ -106,7 +108,7 @@ impl Dispatch {
         trace.caller = caller.clone();
 
         // Find and validate.
-        let Ready { entry, arguments, kept, common, mut started, running } =
+        let Ready { entry, arguments, kept, mut started, running } =
             self.ready(Call { caller, ..call }, began, trace)?;
 
         // Authorise: this caller, this tool, these arguments.
@@ -118,13 +120,16 @@ impl Dispatch {
         // Policy.
         let effect = started.effect();
         let decision = policy.decide(&running.caller, &entry, effect, &kept)?;
-        if common.dry_run {
+        if running.terms.dry_run {
             let plan = started.plan().await?.unwrap_or_default();
             return Ok(planned(&entry, effect, &decision, &kept, &plan));
         }
 
-        // Rate: a place among the calls in flight.
-        let _permit = rate.admit(&running.caller, &entry, running.limit).await?;
+        // Rate: a place among the calls in flight; the attempts of tasks have their workers' places.
+        let _permit = match running.attempt {
+            None => Some(rate.admit(&running.caller, &entry, running.limit).await?),
+            Some(_) => None,
+        };
 
         // Record the intent of whatever changes something.
         if !effect.is_read() {
@@ -140,19 +145,13 @@ impl Dispatch {
                 .await?;
         }
 
-        // Run.
+        // Run, here or as a task.
         let tool = entry.facts.name;
-        let work = Work { entry, arguments: Arc::new(arguments), started, running: Arc::clone(&running) };
-        let run = AssertUnwindSafe(submission.submit(work)).catch_unwind();
-        let cancelled = running.cancel.cancelled();
-        futures::pin_mut!(cancelled);
-        match select(run, cancelled).await {
-            Either::Left((Ok(done), _)) => done,
-            Either::Left((Err(_), _)) => Err(Error::internal(format!("{tool} stopped with a panic"))),
-            Either::Right(_) => {
-                Err(Error::new(ErrorKind::Cancelled, format!("{tool} was cancelled by its caller")))
-            }
-        }
+        let work = Work { entry, arguments: Arc::new(arguments), kept, started, running };
+        AssertUnwindSafe(submission.submit(work))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::internal(format!("{tool} stopped with a panic"))))
     }
 
     /// Finds the tool and reads its arguments. A call that stands for another becomes that one here, so that the
@@ -161,7 +160,7 @@ impl Dispatch {
         let entry = Arc::clone(self.catalog.find(&call.tool)?);
         trace.entry = Some(Arc::clone(&entry));
         let mut arguments = entry.check(call.arguments)?;
-        let common = Common::take(&entry, &mut arguments);
+        let terms = Terms::take(&entry, &mut arguments)?;
         let running = Arc::new(Running {
             tool: entry.facts.name,
             caller: call.caller,
@@ -169,7 +168,10 @@ impl Dispatch {
             profile: call.profile,
             request_id: call.request_id,
             wants_view: call.wants_view,
-            limit: common.timeout.unwrap_or(entry.facts.limit),
+            patience: call.patience,
+            limit: terms.limit().unwrap_or(entry.facts.limit),
+            terms,
+            attempt: call.attempt,
             started: began,
             feedback: call.feedback,
             cancel: call.cancel,
@@ -179,9 +181,9 @@ impl Dispatch {
         trace.arguments = Some(Arc::clone(&kept));
         let started = entry.begin(arguments.clone(), Arc::clone(&running))?;
         match started.forward() {
-            None => Ok(Ready { entry, arguments, kept, common, started, running }),
+            None => Ok(Ready { entry, arguments, kept, started, running }),
             Some(mut target) => {
-                if common.dry_run {
+                if running.terms.dry_run {
                     target.arguments.insert("dry_run".to_owned(), true.into());
                 }
                 self.forward(target, &entry, &running, trace)
@@ -207,6 +209,8 @@ impl Dispatch {
             surface: running.surface,
             profile: running.profile.clone(),
             wants_view: running.wants_view,
+            patience: running.patience,
+            attempt: running.attempt.clone(),
             request_id: running.request_id.clone(),
             feedback: Arc::clone(&running.feedback),
             cancel: running.cancel.clone(),
@@ -217,24 +221,25 @@ impl Dispatch {
         })
     }
 
-    /// Redact, neutralise, shape, and put into the envelope. A bug's text is kept for the log.
+    /// Redact, neutralise, shape, and put into the envelope; texts are cut for models, never in what a task keeps. A
+    /// bug's text is kept for the log.
     fn answer(
         &self,
         result: Result<Done>,
         request_id: &str,
         entry: Option<&Entry>,
-        surface: Surface,
+        is_cut: bool,
     ) -> (Option<String>, Reply) {
         match result {
             Ok(mut done) => {
-                let mut sanitised = Sanitised::default();
+                let mut sanitised = done.sanitised;
                 let redactor = &self.guards.redactor;
                 if let Some(entry) = entry {
                     let schemas = entry.schemas();
                     let revealed = shape::take(&mut done.data, &schemas.reveals);
                     shape::clean(&mut done.data, redactor, &mut sanitised);
                     shape::put_back(&mut done.data, revealed);
-                    if surface.is_mcp() {
+                    if is_cut {
                         shape::cut(&mut done.data, &schemas.texts);
                     }
                     if schemas.reveals.is_empty() {
@@ -269,31 +274,6 @@ impl Dispatch {
     }
 }
 
-/// The parameters that dispatch adds, taken out of the arguments.
-struct Common {
-    timeout: Option<Duration>,
-    dry_run: bool,
-}
-
-impl Common {
-    fn take(entry: &Entry, arguments: &mut Value) -> Self {
-        let mut common = Self { timeout: None, dry_run: false };
-        let properties = entry.schemas().input.get("properties");
-        let is_common = |name: &str| {
-            properties.and_then(|all| all.get(name)?.get("x-common")).is_some_and(|mark| mark == true)
-        };
-        let Some(object) = arguments.as_object_mut() else { return common };
-        if is_common("timeout") {
-            let seconds = object.shift_remove("timeout").and_then(|value| value.as_f64());
-            common.timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        }
-        if is_common("dry_run") {
-            common.dry_run = object.shift_remove("dry_run").is_some_and(|value| value == true);
-        }
-        common
-    }
-}
-
 /// The answer of a dry run.
 fn planned(entry: &Entry, effect: Effect, decision: &Decision, arguments: &Value, plan: &Plan) -> Done {
     let data = json!({
@@ -307,5 +287,5 @@ fn planned(entry: &Entry, effect: Effect, decision: &Decision, arguments: &Value
         "targets": plan.targets,
     });
     let view = View::of(&data);
-    Done { data, outcome: Outcome::default(), view }
+    Done { data, outcome: Outcome::default(), view, sanitised: Sanitised::default() }
 }

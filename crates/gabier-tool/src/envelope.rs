@@ -49,6 +49,10 @@ pub struct Outcome {
     pub partial: bool,
     /// The exit code of a remote command, which becomes ours.
     pub exit_code: Option<u8>,
+    /// The concrete next step: a tool call or a command.
+    pub next: Option<String>,
+    /// The task that goes on, when the answer is only its handle.
+    pub handed_over: Option<String>,
     /// True when the keys of `data` are repeated beside it (`system_health`, `system_about`, `system_diagnostics`).
     pub beside: bool,
 }
@@ -112,6 +116,7 @@ impl Envelope {
     /// The HTTP status that agrees with it.
     pub fn http_status(&self) -> u16 {
         match self {
+            Self::Success { outcome, .. } if outcome.handed_over.is_some() => 202,
             Self::Success { outcome, .. } if outcome.status == Status::Created => 201,
             Self::Success { .. } => 200,
             Self::Failure { error, .. } => error.kind().row().http,
@@ -147,6 +152,9 @@ fn success(outcome: &Outcome, data: &Value, sanitised: Sanitised) -> Value {
         }
     }
     envelope.insert("data".to_owned(), data.clone());
+    if let Some(next) = &outcome.next {
+        envelope.insert("next".to_owned(), next.as_str().into());
+    }
     if !sanitised.is_clean() {
         envelope.insert("sanitised".to_owned(), json!(sanitised));
     }

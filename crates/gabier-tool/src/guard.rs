@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, ready};
+use futures::future::{BoxFuture, Either, ready, select};
 use serde_json::Value;
 
+use crate::board::Board;
 use crate::call::{Running, Surface};
 use crate::caller::Caller;
 use crate::catalog::Entry;
@@ -62,6 +63,13 @@ pub trait Authority: Send + Sync + 'static {
 
     /// The caller with the rights of this moment; `UNAUTHENTICATED` once its token is revoked or expired.
     fn refresh<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Caller>>;
+
+    /// The caller of that subject with the rights of this moment, for work that starts after its call; `UNAUTHENTICATED`
+    /// when it is nobody any more.
+    fn restore<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        let error = Error::new(ErrorKind::Unauthenticated, format!("{subject} is nobody here"));
+        Box::pin(ready(Err(error)))
+    }
 
     /// Whether a caller could ever call the tool: what lists show.
     fn permits(&self, caller: &Caller, entry: &Entry) -> bool;
@@ -130,6 +138,8 @@ pub struct Work {
     pub entry: Arc<Entry>,
     /// The checked arguments, for an engine that keeps them.
     pub arguments: Arc<Value>,
+    /// The same without secrets.
+    pub kept: Arc<Value>,
     /// The call, ready.
     pub started: Box<dyn Started>,
     /// What is known of the call.
@@ -138,8 +148,14 @@ pub struct Work {
 
 /// How work is run: within the call, or as a task that outlives it.
 pub trait Submission: Send + Sync + 'static {
-    /// Runs the work to its end or hands it over.
+    /// Runs the work to its end or hands it over. Once the caller gives up ([`Running::cancel`]) it ends the work or
+    /// lets it go on as a task.
     fn submit(&self, work: Work) -> BoxFuture<'static, Result<Done>>;
+
+    /// The tasks that were handed over; none where all work runs within its call.
+    fn board(&self) -> Option<&dyn Board> {
+        None
+    }
 }
 
 /// Every call runs within itself, and ends with `TIMEOUT` at its limit.
@@ -147,20 +163,37 @@ pub struct Inline;
 
 impl Submission for Inline {
     fn submit(&self, work: Work) -> BoxFuture<'static, Result<Done>> {
-        Box::pin(async move {
-            let limit = work.running.limit;
-            let expired = work.running.clock.sleep(limit);
-            let tool = work.entry.facts.name;
-            match futures::future::select(work.started.run(), expired).await {
-                futures::future::Either::Left((done, _)) => done,
-                futures::future::Either::Right(_) => Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("{tool} did not end within {} s", limit.as_secs_f64()),
-                )
-                .with("limit_s", limit.as_secs_f64())),
-            }
-        })
+        Box::pin(run_within(work))
     }
+}
+
+/// How long a tool that ends by itself may take for that.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs work until it ends, its limit has passed, or its caller gives up.
+pub async fn run_within(work: Work) -> Result<Done> {
+    let Work { entry, started, running, .. } = work;
+    let stop = select(running.clock.sleep(running.limit), Box::pin(running.cancel.cancelled()));
+    match select(started.run(), stop).await {
+        Either::Left((done, _)) => done,
+        Either::Right((why, run)) => {
+            if entry.facts.ends_itself
+                && let Either::Left((done, _)) = select(run, running.clock.sleep(GRACE)).await
+            {
+                return done;
+            }
+            Err(stopped(entry.facts.name, running.limit, matches!(why, Either::Left(_))))
+        }
+    }
+}
+
+fn stopped(tool: &str, limit: Duration, is_late: bool) -> Error {
+    if is_late {
+        let limit = limit.as_secs_f64();
+        return Error::new(ErrorKind::Timeout, format!("{tool} did not end within {limit} s"))
+            .with("limit_s", limit);
+    }
+    Error::new(ErrorKind::Cancelled, format!("{tool} was cancelled by its caller"))
 }
 
 /// What is written down of calls: the intent before, the outcome after.

@@ -6,6 +6,7 @@
 pub mod guard;
 pub mod schema;
 
+mod board;
 mod call;
 mod caller;
 mod catalog;
@@ -21,13 +22,15 @@ mod nearest;
 mod neutralise;
 mod redact;
 mod shape;
+mod terms;
 mod tool;
 mod types;
 mod view;
 
+pub use board::{Board, Phase, TaskState};
 pub use call::{
-    Abilities, Answer, Call, Context, Feedback, Level, Listening, Progress, Question, Running, Silent,
-    Surface,
+    Abilities, Answer, Attempt, Call, Context, Feedback, Level, Listening, Patience, Progress, Question,
+    Running, Silent, Surface,
 };
 pub use caller::{Caller, CallerKind, Resource, ResourceKind};
 pub use catalog::{Catalog, Entry, Schemas, ToolInfo};
@@ -43,6 +46,7 @@ pub use lint::lint;
 pub use nearest::nearest;
 pub use neutralise::{Sanitised, neutralise};
 pub use redact::{REDACTED, Redactor};
+pub use terms::{Following, Terms};
 pub use tool::{Done, Facts, Forward, Plan, Started, Tool, ToolDef, Toolset};
 pub use types::{HostRef, LocalPath, Reveal, Secret, Text};
 pub use view::{Block, Cell, Column, Field, Tone, View};

@@ -14,6 +14,7 @@ use crate::call::{Context, Running};
 use crate::effect::{Effect, Mode, Permission, Profile, Retry};
 use crate::envelope::Outcome;
 use crate::error::{Error, ErrorKind, Result};
+use crate::neutralise::Sanitised;
 use crate::schema;
 use crate::view::View;
 
@@ -45,6 +46,10 @@ pub trait Tool<S: Send + Sync + 'static>: DeserializeOwned + JsonSchema + Send +
     const OPEN_WORLD: bool = false;
     /// True when calling it twice with the same arguments changes no more than calling it once.
     const IDEMPOTENT: bool = Self::EFFECT.is_read();
+
+    /// True when it ends by itself soon after [`Context::cancelled`] fires, having stopped what it began elsewhere;
+    /// any other is dropped at once.
+    const ENDS_ITSELF: bool = false;
 
     /// The result: an object.
     type Output: Serialize + JsonSchema + Send + 'static;
@@ -134,6 +139,8 @@ pub struct Facts {
     pub open_world: bool,
     /// True when twice is as once.
     pub idempotent: bool,
+    /// True when it ends by itself once it is cancelled.
+    pub ends_itself: bool,
 }
 
 /// Reads the checked arguments of a call.
@@ -165,6 +172,7 @@ impl<S: Send + Sync + 'static> ToolDef<S> {
                 aliases: T::ALIASES,
                 open_world: T::OPEN_WORLD,
                 idempotent: T::IDEMPOTENT,
+                ends_itself: T::ENDS_ITSELF,
             },
             input: schema::input::<T>,
             output: schema::output::<T::Output>,
@@ -197,6 +205,8 @@ pub struct Done {
     pub outcome: Outcome,
     /// How it looks, when the face asked.
     pub view: View,
+    /// What was made visible in the data before it came here.
+    pub sanitised: Sanitised,
 }
 
 /// A call whose arguments were read, with its type erased.
@@ -265,7 +275,7 @@ impl<S: Send + Sync + 'static, T: Tool<S>> Started for Instance<S, T> {
             let data = serde_json::to_value(&output)
                 .map_err(|error| Error::internal("writing the result as JSON").with_source(error))?;
             let view = if self.wants_view { T::view(&output, &data) } else { View::default() };
-            Ok(Done { data, outcome: T::outcome(&output), view })
+            Ok(Done { data, outcome: T::outcome(&output), view, sanitised: Sanitised::default() })
         })
     }
 }

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Schemas;
-use crate::effect::Mode;
+use crate::terms;
 use crate::tool::Facts;
 
 /// The schema of an input type, by what it deserializes.
@@ -50,7 +50,7 @@ pub fn schemas(facts: &Facts, mut input: Value, output: Value) -> Schemas {
         object.entry("properties").or_insert_with(|| json!({}));
         object.insert("additionalProperties".to_owned(), false.into());
         if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
-            add_common(facts, properties);
+            terms::publish(facts, properties);
         }
     }
     let (mut texts, mut reveals) = (Vec::new(), Vec::new());
@@ -58,28 +58,6 @@ pub fn schemas(facts: &Facts, mut input: Value, output: Value) -> Schemas {
     marked(&output, "x-reveal", &mut Vec::new(), &mut reveals);
     let summary = description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
     Schemas { summary, description, input, output, texts, reveals }
-}
-
-/// The parameters that dispatch adds to every tool they mean something for (tools.md §2).
-fn add_common(facts: &Facts, properties: &mut Map<String, Value>) {
-    if facts.mode != Mode::Inline && !properties.contains_key("timeout") {
-        properties.insert(
-            "timeout".to_owned(),
-            json!({
-                "type": "number", "exclusiveMinimum": 0, "maximum": 86400, "x-common": true,
-                "description": "Longest time the call may take, in seconds.",
-            }),
-        );
-    }
-    if !facts.effect.is_read() && !properties.contains_key("dry_run") {
-        properties.insert(
-            "dry_run".to_owned(),
-            json!({
-                "type": "boolean", "default": false, "x-common": true,
-                "description": "Shows what would be done, without doing it.",
-            }),
-        );
-    }
 }
 
 fn take_text(schema: &mut Value, key: &str) -> String {
