@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-store", &[]),
     ("gabier-egress", &["gabier-tool"]),
     ("gabier-access", &["gabier-tool", "gabier-store"]),
+    ("gabier-task", &["gabier-tool", "gabier-store", "gabier-egress"]),
     ("gabier-host", &["gabier-tool", "gabier-store"]),
     ("gabier-ssh", &["gabier-tool", "gabier-host"]),
     ("gabier-toolbox", &["gabier-tool", "gabier-egress", "gabier-access", "gabier-host"]),
@@ -16,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-term", &["gabier-tool"]),
     (
         "gabier-kit",
-        &["gabier-tool", "gabier-store", "gabier-access", "gabier-mcp", "gabier-web", "gabier-term"],
+        &["gabier-tool", "gabier-store", "gabier-access", "gabier-egress", "gabier-task", "gabier-mcp", "gabier-web", "gabier-term"],
     ),
     ("gabier", &["gabier-kit", "gabier-tool", "gabier-toolbox"]),
     ("hello-tool", &["gabier-kit"]),
