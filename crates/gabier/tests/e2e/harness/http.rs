@@ -1,7 +1,7 @@
 //! Requests byte by byte: a client that does exactly what it is told, wrong things included.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Lines, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -68,6 +68,22 @@ impl Request {
     /// Sends it and reads the answer to its end.
     #[track_caller]
     pub(crate) fn send(&self, to: SocketAddr) -> Answer {
+        let mut stream = self.write(to);
+        Answer::read(&mut stream).unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path))
+    }
+
+    /// Sends it and reads the head of the answer; the rest may take for ever to come.
+    #[track_caller]
+    pub(crate) fn listen(&self, to: SocketAddr) -> Listening {
+        let mut lines = BufReader::new(self.write(to)).lines();
+        let head: Vec<String> =
+            lines.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let status = head.first().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("{} {}: {head:?}", self.method, self.path));
+        Listening { status, lines }
+    }
+
+    fn write(&self, to: SocketAddr) -> TcpStream {
         let mut stream = connect(to, self.source);
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.has("Host") {
@@ -82,7 +98,23 @@ impl Request {
         head.push_str("Connection: close\r\n\r\n");
         // A server may answer before it has read everything: its answer counts, not our broken pipe.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&self.body));
-        Answer::read(&mut stream).unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path))
+        stream
+    }
+}
+
+/// A stream of events; it is left when this is dropped.
+pub(crate) struct Listening {
+    pub(crate) status: u16,
+    lines: Lines<BufReader<TcpStream>>,
+}
+
+impl Listening {
+    /// The data of the next event that has any.
+    #[track_caller]
+    pub(crate) fn data(&mut self) -> String {
+        let lines = self.lines.by_ref().map(Result::unwrap);
+        let mut data = lines.filter_map(|line| line.strip_prefix("data:").map(|data| data.trim().to_owned()));
+        data.find(|data| !data.is_empty()).unwrap()
     }
 }
 

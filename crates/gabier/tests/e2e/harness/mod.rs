@@ -9,7 +9,7 @@ mod stub;
 mod token;
 
 pub(crate) use home::Home;
-pub(crate) use http::{Answer, Request, connect, get, post};
+pub(crate) use http::{Answer, Listening, Request, connect, get, post};
 pub(crate) use pipe::Pipe;
 pub(crate) use process::{Done, PATIENCE, Running, Watched, is_set, program};
 pub(crate) use server::Server;
