@@ -28,6 +28,7 @@ pub struct Access {
     bootstraps: Vec<Bootstrap>,
     guesses: Guesses,
     strangers: Buckets<Source>,
+    producers: Permissions,
     os_user: OsUser,
     everything: Arc<[Resource]>,
     files: Arc<[Resource]>,
@@ -55,6 +56,7 @@ impl Access {
         Ok(Self {
             ledger: Ledger::new(records),
             strangers: Buckets::new(settings.rates.without_token, &clock),
+            producers: settings.producers.permissions.iter().copied().collect(),
             clock,
             bootstraps,
             guesses: Guesses::new(settings.guesses.clone()),
@@ -140,7 +142,7 @@ impl Access {
 
     fn administrator(&self, bootstrap: &Bootstrap, address: Option<IpAddr>) -> Caller {
         Caller {
-            subject: format!("bootstrap:{}", bootstrap.field()).into(),
+            subject: bootstrap_subject(bootstrap).into(),
             name: bootstrap.field().into(),
             kind: CallerKind::Bootstrap,
             permissions: Permissions::ALL,
@@ -152,10 +154,50 @@ impl Access {
         }
     }
 
+    /// A program that put a job of its own into the queue of that name.
+    fn producer(&self, subject: &str) -> Caller {
+        Caller {
+            subject: subject.into(),
+            name: subject.into(),
+            kind: CallerKind::Anonymous,
+            permissions: self.producers,
+            resources: [].into(),
+            tools: None,
+            profile: None,
+            address: None,
+            authenticated_at: self.clock.now(),
+        }
+    }
+
+    /// Whoever that subject is now; where it called from was checked when it called.
+    async fn once_more(&self, subject: &str) -> Result<Caller> {
+        if subject == &*self.os_user.subject {
+            return Ok(self.os_user());
+        }
+        if let Some(bootstrap) = self.bootstraps.iter().find(|own| bootstrap_subject(own) == subject) {
+            return Ok(self.administrator(bootstrap, None));
+        }
+        if subject.starts_with("queue:") {
+            return Ok(self.producer(subject));
+        }
+        if subject == "anonymous" {
+            return Ok(self.anonymous(None).await);
+        }
+        let page = self.ledger.page().await?;
+        page.by_subject(subject).and_then(|held| self.opened(held, None)).ok_or_else(refused)
+    }
+
     /// The caller with a token of the store, while it is worth something and comes from where it may.
     fn opened_by(&self, held: &Held, address: Option<IpAddr>) -> Option<Caller> {
+        if !held.grant.admits(address) {
+            return None;
+        }
+        self.opened(held, address)
+    }
+
+    fn opened(&self, held: &Held, address: Option<IpAddr>) -> Option<Caller> {
         let now = self.clock.now();
-        if held.state(now) != TokenState::Valid || !held.grant.admits(address) {
+        if held.state(now) != TokenState::Valid {
             return None;
         }
         held.touch(now);
@@ -211,6 +253,10 @@ impl Authority for Access {
         })
     }
 
+    fn restore<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        Box::pin(self.once_more(subject))
+    }
+
     fn permits(&self, caller: &Caller, entry: &Entry) -> bool {
         scope::permits(caller, entry)
     }
@@ -229,6 +275,10 @@ impl Authority for Access {
         missing.add_named(caller, &entry.schemas().input, arguments);
         missing.refuse(entry.facts.name)
     }
+}
+
+fn bootstrap_subject(bootstrap: &Bootstrap) -> String {
+    format!("bootstrap:{}", bootstrap.field())
 }
 
 impl OsUser {

@@ -16,6 +16,8 @@ pub struct Settings {
     pub bootstrap_token_sha256: Option<String>,
     /// The operating system's user on stdio and the command line.
     pub stdio: Stdio,
+    /// Programs that put jobs of their own into a shared queue.
+    pub producers: Producers,
     /// Clients that guess tokens.
     pub guesses: Guesses,
     /// Calls that run at the same moment.
@@ -31,6 +33,21 @@ pub struct Stdio {
     /// The only rights of that user here; all of them when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+}
+
+/// Programs that put jobs of their own into a shared queue, without being a caller. They reach no host, no API and no
+/// file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Producers {
+    /// The rights of their jobs; none refuses them all.
+    pub permissions: Vec<Permission>,
+}
+
+impl Default for Producers {
+    fn default() -> Self {
+        Self { permissions: vec![Permission::Read, Permission::Net, Permission::Write] }
+    }
 }
 
 /// When an address that sends wrong tokens is turned away.

@@ -104,7 +104,10 @@ impl Dispatch {
         let Guards { authority, policy, rate, submission, audit, .. } = &self.guards;
 
         // Identify: with the rights of this moment, not those of the connection.
-        let caller = authority.refresh(&call.caller).await?;
+        let caller = match call.attempt {
+            None => authority.refresh(&call.caller).await?,
+            Some(_) => authority.restore(&call.caller.subject).await?,
+        };
         trace.caller = caller.clone();
 
         // Find and validate.

@@ -6,4 +6,5 @@ mod callers;
 mod places;
 mod rights;
 mod support;
+mod tasks;
 mod tokens;
