@@ -188,5 +188,7 @@ pub enum Retry {
         attempts: u32,
         /// Wait before the second start; doubles from there.
         base: Duration,
+        /// By how many percent of itself a wait may be shorter, at random; 20 spreads what failed together.
+        jitter: u8,
     },
 }

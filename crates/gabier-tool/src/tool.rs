@@ -34,6 +34,8 @@ pub trait Tool<S: Send + Sync + 'static>: DeserializeOwned + JsonSchema + Send +
     const PROFILE: Profile = Profile::Full;
     /// Whether a failed attempt may be repeated.
     const RETRY: Retry = Retry::Never;
+    /// What sort of task it makes, for statistics: `tool`, `ssh`, `ssh_interactive`, `ssh_sequence`, `sftp`.
+    const KIND: &'static str = "tool";
     /// The longest a call may take.
     const LIMIT: Duration = Duration::from_secs(30);
     /// Older names, callable and hidden from lists.
@@ -131,6 +133,8 @@ pub struct Facts {
     pub profile: Profile,
     /// Whether a failed attempt may be repeated.
     pub retry: Retry,
+    /// What sort of task it makes.
+    pub kind: &'static str,
     /// The longest a call may take.
     pub limit: Duration,
     /// Older names.
@@ -168,6 +172,7 @@ impl<S: Send + Sync + 'static> ToolDef<S> {
                 needs: T::NEEDS,
                 profile: T::PROFILE,
                 retry: T::RETRY,
+                kind: T::KIND,
                 limit: T::LIMIT,
                 aliases: T::ALIASES,
                 open_world: T::OPEN_WORLD,
