@@ -1,0 +1,16 @@
+//! The SFTP client against a real server, and against one that breaks every rule.
+
+#![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
+
+mod operations;
+mod server;
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use gabier_ssh::sftp::RemotePath;
+
+/// The path as the server sees it.
+fn remote(path: impl AsRef<Path>) -> RemotePath {
+    RemotePath::new(path.as_ref().as_os_str().as_bytes())
+}
