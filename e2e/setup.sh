@@ -17,6 +17,10 @@ want iproute2        has ip
 want libcap2-bin     has setcap
 want nodejs          has node
 want npm             has npm
+want dropbear-bin    test -x /usr/sbin/dropbear
+want openssh-client  has ssh-keygen
+want openssh-server  test -x /usr/sbin/sshd
+want openssl         has openssl
 want procps          has sysctl
 want python3-dbusmock /usr/bin/python3 -c 'import dbusmock'
 want python3-venv    python3 -c 'import ensurepip, venv'

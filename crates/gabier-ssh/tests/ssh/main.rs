@@ -1,0 +1,4 @@
+//! The transport against real servers.
+
+mod harness;
+mod sshd;
