@@ -1,12 +1,12 @@
 //! Tasks as faces see them: what became of calls that outlived their request.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use serde_json::{Map, Value};
 
-use crate::call::{Progress, Question};
+use crate::call::{Answer, Progress, Question};
 use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
@@ -22,7 +22,7 @@ pub trait Board: Send + Sync + 'static {
         &'a self,
         caller: &'a Caller,
         id: &'a str,
-        answers: Map<String, Value>,
+        answers: HashMap<String, Answer>,
     ) -> BoxFuture<'a, Result<()>>;
 
     /// Asks a task to end.

@@ -1,5 +1,6 @@
 //! One call on its way: what was asked, by whom, and how the caller hears of its progress.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,7 +161,7 @@ pub struct Progress {
 }
 
 /// Something a tool must know from a person before it goes on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// Names the question within the call; the same on every run.
     pub key: String,
@@ -171,7 +172,8 @@ pub struct Question {
 }
 
 /// A person's answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", content = "content", rename_all = "snake_case")]
 pub enum Answer {
     /// Given; the content follows the question's schema.
     Accepted(Value),
@@ -198,6 +200,11 @@ pub trait Feedback: Send + Sync + 'static {
     /// The id of the session that the caller speaks in, where the face has sessions.
     fn session(&self) -> Option<&str> {
         None
+    }
+
+    /// Answers that came with the call, by the key of their question: a task takes them along.
+    fn given(&self) -> HashMap<String, Answer> {
+        HashMap::new()
     }
 
     /// Asks a person. A face that must end the call to ask keeps the question and fails with
