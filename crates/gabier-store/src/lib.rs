@@ -5,6 +5,7 @@
 //! store by its URL: [`Memory`], or [`Embedded`], SQLite in a data directory that all processes of one user on one
 //! machine share, each with a [`Presence`]. What every store must keep stands in [`contract`].
 
+mod clock;
 pub mod contract;
 mod embedded;
 mod error;
@@ -15,6 +16,7 @@ mod private;
 pub mod queue;
 mod records;
 
+pub use clock::Clock;
 pub use embedded::Embedded;
 pub use error::{Error, ErrorKind, Result};
 pub use memory::Memory;

@@ -4,8 +4,10 @@
 //! the state machine ([`State`]); backoff, schedules, chaining and what a webhook says are decided above it, so that
 //! all stores behave alike.
 
+pub mod contract;
 mod delivery;
 mod filter;
+pub mod rules;
 mod state;
 mod task;
 
@@ -31,11 +33,14 @@ pub trait Queue: Send + Sync + 'static {
     /// A task whose owner, tool and idempotency key were used within the last 24 h (or are of a task that has not
     /// ended) is not added: the earlier one is given. A task with a `claim` starts as running, fenced and leased.
     ///
-    /// Fails with `Full` when the store has no room, and with `Conflict` when `limit` tasks of a queue have not ended
-    /// (`QUEUE_FULL`); `limit` 0 means none. Nothing is added then.
+    /// Fails with `Full` when the store has no room, and with `Conflict` when an id is taken, or when more than `limit`
+    /// tasks of a queue would not have ended (`QUEUE_FULL`); `limit` 0 means none. Nothing is added then.
     fn enqueue(&self, batch: Vec<NewTask>, limit: usize) -> BoxFuture<'_, Result<Vec<Enqueued>>>;
 
     /// Ends attempts and claims new ones, in one commit: the start of a claimed task is durable when this resolves.
+    ///
+    /// A task that was cancelled while it ran does not wait again: an end that would make it wait makes it cancelled.
+    /// Fails with `Unsupported`, and does nothing, when a `Finish` names a state that no attempt ends in.
     fn step(&self, step: Step) -> BoxFuture<'_, Result<Stepped>>;
 
     /// Renews the leases of what a worker holds.
@@ -84,12 +89,14 @@ pub trait Queue: Send + Sync + 'static {
     /// Sets how much of a kind may run at once and start per second, over all workers; `None` lifts it.
     fn limit(&self, scope: Scope, limit: Option<Limit>) -> BoxFuture<'_, Result<()>>;
 
-    /// Moves on what lost its worker or its time: leases that ended or whose process is dead ([`State::after_loss`]),
-    /// deadlines that passed before the start. Claims do the same; this is for idle stores. Gives how many moved.
+    /// Moves on what lost its worker or its time: leases that ended or whose process is dead ([`State::after_loss`];
+    /// one that would be repeated but was cancelled is cancelled), and deadlines that passed while a task waited, be
+    /// it for another attempt. Claims do the same; this is for idle stores. Gives how many moved.
     fn reap(&self) -> BoxFuture<'_, Result<u64>>;
 
     /// Removes ended tasks by age, number and stored output, oldest first, at most 1,000 in one transaction; what has
-    /// deliveries to make, a chain to start or lies among the dead letters stays. Gives how many are gone.
+    /// deliveries to make, a chain to start, an idempotency key that still counts, or lies among the dead letters stays.
+    /// Gives how many are gone.
     fn prune(&self, keep: Retention) -> BoxFuture<'_, Result<u64>>;
 
     /// Ended tasks whose `then` was not looked at yet.
@@ -120,11 +127,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Makes a dead or done delivery due again, from its first try; false when there is no such delivery.
     fn replay(&self, id: &str) -> BoxFuture<'_, Result<bool>>;
 
-    /// Puts tasks as they are, for copies between stores; those that exist are left alone. Gives how many were put.
+    /// Puts tasks as they are, for copies between stores; those that exist are left alone. The chains and webhooks of
+    /// ended ones count as done. Gives how many were put.
     fn import(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<u64>>;
 
-    /// When a delayed task, a lease or a delivery is next due; `None` when nothing waits for time alone. What a
-    /// worker sleeps until.
+    /// When a delayed task, a lease, a deadline, a delivery or a start under a rate is next due; `None` when nothing
+    /// waits for time alone. What a worker sleeps until.
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Ms>>>;
 
     /// The store's clock.

@@ -63,7 +63,7 @@ pub struct NewTask {
     pub priority: u32,
     /// Not before.
     pub run_at: Option<Ms>,
-    /// Expires when it has not started by then.
+    /// Expires when it waits at that time, for its start or for the next one.
     pub deadline: Option<Ms>,
     /// How long it is worth asking for after its creation.
     pub ttl: Option<Ms>,
