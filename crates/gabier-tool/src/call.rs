@@ -192,6 +192,9 @@ pub trait Feedback: Send + Sync + 'static {
     /// Streams a piece of content (`notifications/tool/streamContent`).
     fn content(&self, _content: &Value) {}
 
+    /// Keeps what a command writes, as it comes: `task_output` reads it. Only tasks keep it.
+    fn output(&self, _stream: OutputStream, _bytes: &[u8]) {}
+
     /// What this caller can take: `log`, `report_progress`, `stream_content`.
     fn abilities(&self) -> Abilities {
         Abilities::default()
@@ -217,6 +220,15 @@ pub trait Feedback: Send + Sync + 'static {
         .with("question", question.key.as_str());
         Box::pin(std::future::ready(Err(error)))
     }
+}
+
+/// What a command writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
 }
 
 /// What a caller's side can take.
@@ -339,6 +351,11 @@ impl<S> Context<S> {
     /// Streams a piece of content to the caller.
     pub fn stream(&self, content: &Value) {
         self.running.feedback.content(content);
+    }
+
+    /// Keeps what a command writes, as it comes.
+    pub fn output(&self, stream: OutputStream, bytes: &[u8]) {
+        self.running.feedback.output(stream, bytes);
     }
 
     /// What the caller's side can take.

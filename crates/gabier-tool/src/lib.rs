@@ -29,8 +29,8 @@ mod view;
 
 pub use board::{Board, Phase, TaskState};
 pub use call::{
-    Abilities, Answer, Attempt, Call, Context, Feedback, Level, Listening, Patience, Progress, Question,
-    Running, Silent, Surface,
+    Abilities, Answer, Attempt, Call, Context, Feedback, Level, Listening, OutputStream, Patience, Progress,
+    Question, Running, Silent, Surface,
 };
 pub use caller::{Caller, CallerKind, Resource, ResourceKind};
 pub use catalog::{Catalog, Entry, Schemas, ToolInfo};
