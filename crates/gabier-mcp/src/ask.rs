@@ -128,7 +128,8 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-fn answers(responses: Option<&InputResponses>) -> Answers {
+/// The answers that a client sent, by the key of their question.
+pub(crate) fn answers(responses: Option<&InputResponses>) -> Answers {
     let responses = responses.into_iter().flatten();
     responses
         .filter_map(|(key, response)| {
@@ -145,7 +146,8 @@ fn answer(result: ElicitResult) -> Answer {
     }
 }
 
-fn form(question: &Question) -> Result<ElicitRequestParams> {
+/// A question as a form to fill in.
+pub(crate) fn form(question: &Question) -> Result<ElicitRequestParams> {
     let requested_schema: ElicitationSchema = serde_json::from_value(question.schema.clone())
         .map_err(|error| Error::internal("reading the schema of a question").with_source(error))?;
     let message = question.text.clone();

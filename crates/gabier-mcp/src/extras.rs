@@ -34,6 +34,11 @@ pub trait McpExtras: Send + Sync + 'static {
         Box::pin(ready(Err(ErrorData::invalid_params(format!("there is no tool {:?}", call.name), None))))
     }
 
+    /// Whether a tool of the catalog answers by tasks alone, so that a client that does not take them is refused.
+    fn needs_tasks(&self, _tool: &str) -> bool {
+        false
+    }
+
     /// The resources.
     fn resources(&self) -> Vec<Resource> {
         Vec::new()

@@ -37,6 +37,13 @@ pub(crate) struct Ear {
     pub(crate) session: Option<String>,
 }
 
+impl Ear {
+    /// True when something may have to be said before the answer.
+    fn hears(&self) -> bool {
+        self.token.is_some() || self.level.is_some() || self.content || self.asking == Way::Meanwhile
+    }
+}
+
 /// How a client can be asked.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -61,20 +68,20 @@ enum Note {
 pub(crate) struct Voice {
     tool: String,
     ear: Ear,
-    notes: mpsc::Sender<Note>,
+    notes: Option<mpsc::Sender<Note>>,
     given: ask::Answers,
     open: Arc<Mutex<Vec<Question>>>,
 }
 
 /// The side of the request.
 pub(crate) struct Line {
-    notes: mpsc::Receiver<Note>,
+    notes: Option<mpsc::Receiver<Note>>,
     open: Arc<Mutex<Vec<Question>>>,
 }
 
 /// Both sides of a call's feedback; `given` holds the answers of earlier rounds.
 pub(crate) fn feedback(tool: &str, ear: Ear, given: ask::Answers) -> (Voice, Line) {
-    let (sender, notes) = mpsc::channel(WAITING);
+    let (sender, notes) = ear.hears().then(|| mpsc::channel(WAITING)).unzip();
     let open = Arc::<Mutex<Vec<Question>>>::default();
     let voice = Voice { tool: tool.to_owned(), ear, notes: sender, given, open: Arc::clone(&open) };
     (voice, Line { notes, open })
@@ -82,7 +89,7 @@ pub(crate) fn feedback(tool: &str, ear: Ear, given: ask::Answers) -> (Voice, Lin
 
 impl Voice {
     fn say(&self, note: Note) {
-        if self.notes.try_send(note).is_err() {
+        if self.notes.as_ref().is_none_or(|notes| notes.try_send(note).is_err()) {
             tracing::debug!(tool = self.tool, "a note was dropped: the client does not keep up");
         }
     }
@@ -130,6 +137,10 @@ impl Feedback for Voice {
         self.ear.session.as_deref()
     }
 
+    fn given(&self) -> ask::Answers {
+        self.given.clone()
+    }
+
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
             if let Some(answer) = self.given.get(&question.key) {
@@ -151,7 +162,8 @@ impl Voice {
     async fn ask_meanwhile(&self, question: &Question) -> Result<Answer> {
         let (reply, answer) = oneshot::channel();
         let gone = || unanswered(question, "nobody was there to be asked");
-        self.notes.send(Note::Ask(question.clone(), reply)).await.map_err(|_| gone())?;
+        let notes = self.notes.as_ref().ok_or_else(gone)?;
+        notes.send(Note::Ask(question.clone(), reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
@@ -160,29 +172,41 @@ impl Line {
     /// Runs a call while its notes are sent in their order; all of them are out before its answer. Everything
     /// happens in the request's own task: the transport routes by it.
     pub(crate) async fn carry<T>(
-        mut self,
-        peer: &Peer<RoleServer>,
+        self,
+        peer: Option<&Peer<RoleServer>>,
         call: impl Future<Output = T>,
     ) -> Carried<T> {
-        let mut questions = FuturesUnordered::new();
-        futures::pin_mut!(call);
-        let answer = loop {
-            tokio::select! {
-                biased;
-                Some(note) = self.notes.recv() => match note {
-                    Note::Ask(question, reply) => questions.push(ask::elicit(peer, question, reply)),
-                    note => tell(peer, note).await,
-                },
-                Some(()) = questions.next() => {}
-                answer = &mut call => break answer,
-            }
+        let answer = match (self.notes, peer) {
+            (Some(notes), Some(peer)) => carry_with(notes, peer, call).await,
+            _ => call.await,
         };
-        while let Ok(note) = self.notes.try_recv() {
-            tell(peer, note).await;
-        }
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         Carried { answer, open }
     }
+}
+
+async fn carry_with<T>(
+    mut notes: mpsc::Receiver<Note>,
+    peer: &Peer<RoleServer>,
+    call: impl Future<Output = T>,
+) -> T {
+    let mut questions = FuturesUnordered::new();
+    futures::pin_mut!(call);
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some(note) = notes.recv() => match note {
+                Note::Ask(question, reply) => questions.push(ask::elicit(peer, question, reply)),
+                note => tell(peer, note).await,
+            },
+            Some(()) = questions.next() => {}
+            answer = &mut call => break answer,
+        }
+    };
+    while let Ok(note) = notes.try_recv() {
+        tell(peer, note).await;
+    }
+    answer
 }
 
 /// A call that came to its end.

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
-    CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult, CustomRequest,
+    CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
     InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
     ReadResourceResponse, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -72,7 +72,7 @@ impl ServerHandler for Server {
         call: CallToolRequestParams,
         request: Request,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(call, request).await
+        Box::pin(self.call(call, request)).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -100,6 +100,21 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("Method not found: {}", custom.method), None))
+    }
+
+    async fn get_task(&self, params: GetTaskParams, request: Request) -> Result<GetTaskResult, ErrorData> {
+        let visit = self.visit(&request)?;
+        self.look(&visit.caller, &params).await
+    }
+
+    async fn update_task(&self, params: UpdateTaskParams, request: Request) -> Result<(), ErrorData> {
+        let visit = self.visit(&request)?;
+        self.update(&visit.caller, params).await
+    }
+
+    async fn cancel_task(&self, params: CancelTaskParams, request: Request) -> Result<(), ErrorData> {
+        let visit = self.visit(&request)?;
+        self.cancel(&visit.caller, &params).await
     }
 
     async fn set_level(&self, level: SetLevelRequestParams, request: Request) -> Result<(), ErrorData> {

@@ -5,6 +5,7 @@
 //! opens a session, and a bare POST without either gets one plain JSON answer.
 
 mod ask;
+mod asked;
 mod connection;
 mod extras;
 mod feedback;
@@ -18,6 +19,7 @@ mod profile;
 mod server;
 mod sessions;
 mod stdio;
+mod tasks;
 mod wire;
 
 pub use extras::McpExtras;

@@ -13,6 +13,7 @@ use crate::ask::Asking;
 use crate::extras::{McpExtras, NoExtras};
 use crate::listing::Listing;
 use crate::options::{INSTRUCTIONS, McpOptions};
+use crate::tasks;
 
 /// The MCP face of a server.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ impl Mcp {
         let info = Implementation::new(&options.name, &options.version).with_title(&options.title);
         let mut stamp = MetaObject::new();
         stamp.insert("io.modelcontextprotocol/serverInfo".to_owned(), json!(info));
-        let mut config = ServerConfig::new(extras.capabilities(capabilities())).with_server_info(info);
+        let mut config = ServerConfig::new(extras.capabilities(capabilities(dispatch.guards().submission.board().is_some()))).with_server_info(info);
         let instructions: String = options.instructions.chars().take(INSTRUCTIONS).collect();
         config.instructions = Some(instructions).filter(|text| !text.is_empty());
         Self(Arc::new(Shared {
@@ -83,9 +84,13 @@ impl Mcp {
     }
 }
 
-fn capabilities() -> ServerCapabilities {
+fn capabilities(has_tasks: bool) -> ServerCapabilities {
     #[expect(deprecated, reason = "clients of the older revisions still ask for log lines")]
     let mut capabilities = ServerCapabilities::builder().enable_tools().enable_logging().build();
     capabilities.logging = Some(JsonObject::new());
+    if has_tasks {
+        let extension = (tasks::EXTENSION.to_owned(), JsonObject::new());
+        capabilities.extensions = Some([extension].into_iter().collect());
+    }
     capabilities
 }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use gabier_tool::{Call, Caller, Reply};
-use http::request::Parts;
+use gabier_tool::{Call, Caller, Envelope};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ProtocolVersion};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
 
+use crate::asked::Asked;
 use crate::connection::{Connection, Kind};
 use crate::feedback::{Carried, Ear, Way, feedback};
-use crate::http::front::SESSION;
 use crate::mcp::Shared;
 use crate::profile;
-use crate::wire::{PlainAnswer, log_level};
+use crate::tasks;
+use crate::wire::log_level;
 
 /// One connection's server.
 pub(crate) struct Server {
@@ -32,18 +32,22 @@ pub(crate) struct Visit {
 impl Server {
     /// Who asks, in which profile and by which era's rules.
     pub(crate) fn visit(&self, request: &RequestContext<RoleServer>) -> Result<Visit, ErrorData> {
-        let parts = request.extensions.get::<Parts>();
-        let caller = parts
+        self.visit_of(&Asked::of(request))
+    }
+
+    /// The same for a request that may not have come through rmcp.
+    pub(crate) fn visit_of(&self, asked: &Asked<'_>) -> Result<Visit, ErrorData> {
+        let caller = asked
+            .parts
             .and_then(|parts| parts.extensions.get::<Caller>())
             .or(self.connection.caller.as_ref())
             .ok_or_else(|| ErrorData::internal_error("the request was not identified", None))?
             .clone();
         let shared = &self.shared;
-        let asked = parts.and_then(profile::asked).or_else(|| self.connection.profile.clone());
-        let profile = profile::choose(shared.dispatch.catalog(), &shared.options.profile, asked, &caller)?;
-        let is_modern = is_modern(request.protocol_version().as_ref());
-        log_level(&request.meta)?;
-        Ok(Visit { caller, profile, is_modern })
+        let named = asked.parts.and_then(profile::asked).or_else(|| self.connection.profile.clone());
+        let profile = profile::choose(shared.dispatch.catalog(), &shared.options.profile, named, &caller)?;
+        log_level(asked.meta)?;
+        Ok(Visit { caller, profile, is_modern: asked.is_modern })
     }
 
     /// One page of the tools.
@@ -85,7 +89,7 @@ impl Server {
         let shared = &self.shared;
         let _counted = shared.calls.token();
         if shared.dispatch.catalog().get(&call.name).is_some() {
-            return self.dispatch(call, &visit, &request).await;
+            return self.dispatch(call, visit, &Asked::of(&request)).await;
         }
         if shared.listing.raw(&call.name).is_none() {
             let nearest = shared.dispatch.catalog().find(&call.name).err();
@@ -100,17 +104,22 @@ impl Server {
         }
     }
 
-    async fn dispatch(
+    /// Calls a tool of the catalog, from its parameters to its result.
+    pub(crate) async fn dispatch(
         &self,
         call: CallToolRequestParams,
-        visit: &Visit,
-        request: &RequestContext<RoleServer>,
+        visit: Visit,
+        asked: &Asked<'_>,
     ) -> Result<CallToolResponse, ErrorData> {
         let dispatch = &self.shared.dispatch;
         let asking = &self.shared.asking;
+        let takes_tasks = visit.is_modern && tasks::are_declared(asked.capabilities.as_ref());
+        if !takes_tasks && self.shared.extras.needs_tasks(&call.name) {
+            return Err(tasks::required());
+        }
         let given = asking.open(&visit.caller, &call, dispatch.guards().clock.monotonic())?;
-        let (voice, line) = feedback(&call.name, self.ear(visit, request), given.clone());
-        let cancel = request.ct.child_token();
+        let (voice, line) = feedback(&call.name, self.ear(asked), given.clone());
+        let cancel = asked.ct.child_token();
         let mut ours = Call::new(
             &*call.name,
             call.arguments.clone().unwrap_or_default(),
@@ -120,12 +129,13 @@ impl Server {
         ours.profile = Some(visit.profile.as_str().into());
         ours.feedback = Arc::new(voice);
         ours.cancel = cancel.clone();
-        if let Some(id) = request_id(request) {
+        if let Some(id) = asked.request_id() {
             ours.request_id = id;
         }
-        let carrying = line.carry(&request.peer, dispatch.call(ours));
+        let carrying = line.carry(asked.peer, dispatch.call(ours));
         futures::pin_mut!(carrying);
         let Carried { answer, open } = tokio::select! {
+            biased;
             carried = &mut carrying => carried,
             () = self.connection.closed.cancelled() => {
                 cancel.cancel();
@@ -138,39 +148,41 @@ impl Server {
                 ErrorData::internal_error("the question could not be asked", None)
             });
         }
-        Ok(self.result(&answer, visit.is_modern).into())
+        if takes_tasks && let Some(id) = handed_over(&answer.envelope) {
+            return self.handle(&visit.caller, id).await.map(Into::into);
+        }
+        Ok(self.result(&answer.envelope, visit.is_modern).into())
     }
 
     /// The envelope as structured content, and the same JSON as the one text block.
-    fn result(&self, reply: &Reply, is_modern: bool) -> CallToolResult {
-        let envelope = reply.envelope.to_value();
-        let text = vec![ContentBlock::text(envelope.to_string())];
+    pub(crate) fn result(&self, envelope: &Envelope, is_modern: bool) -> CallToolResult {
+        let value = envelope.to_value();
+        let text = vec![ContentBlock::text(value.to_string())];
         let mut result = CallToolResult::success(text);
-        result.is_error = Some(reply.envelope.is_error());
-        result.structured_content = Some(envelope);
+        result.is_error = Some(envelope.is_error());
+        result.structured_content = Some(value);
         result.meta = is_modern.then(|| self.shared.stamp.clone());
         result
     }
 
     /// What the client can take of this call.
-    fn ear(&self, visit: &Visit, request: &RequestContext<RoleServer>) -> Ear {
-        let parts = request.extensions.get::<Parts>();
-        let in_session = self.connection.kind == Kind::Session && !visit.is_modern;
-        let session = if in_session { self.session(parts) } else { None };
-        if parts.is_some_and(|parts| parts.extensions.get::<PlainAnswer>().is_some()) {
+    fn ear(&self, asked: &Asked<'_>) -> Ear {
+        let in_session = self.connection.kind == Kind::Session && !asked.is_modern;
+        let session = if in_session { asked.session_id() } else { None };
+        if asked.takes_one_answer() {
             return Ear { session, ..Ear::default() };
         }
         let can_elicit =
-            request.client_capabilities().is_some_and(|capabilities| capabilities.elicitation.is_some());
+            asked.capabilities.as_ref().is_some_and(|capabilities| capabilities.elicitation.is_some());
         Ear {
-            token: request.meta.get_progress_token(),
+            token: asked.meta.get_progress_token(),
             level: if in_session {
                 Some(self.connection.level())
             } else {
-                request.meta.log_level().map(|level| level as u8)
+                asked.meta.log_level().map(|level| level as u8)
             },
             content: in_session,
-            asking: match (can_elicit, visit.is_modern) {
+            asking: match (can_elicit, asked.is_modern) {
                 (true, true) => Way::Again,
                 (true, false) if in_session => Way::Meanwhile,
                 _ => Way::Never,
@@ -178,11 +190,13 @@ impl Server {
             session,
         }
     }
+}
 
-    /// The id of the session that a request came in.
-    fn session(&self, parts: Option<&Parts>) -> Option<String> {
-        let header = || parts?.headers.get(SESSION)?.to_str().ok().map(str::to_owned);
-        self.connection.session.clone().or_else(header)
+/// The task that a call became.
+fn handed_over(envelope: &Envelope) -> Option<&str> {
+    match envelope {
+        Envelope::Success { outcome, .. } => outcome.handed_over.as_deref(),
+        Envelope::Failure { .. } => None,
     }
 }
 
@@ -200,10 +214,4 @@ pub(crate) fn cache_scope(caller: &Caller) -> rmcp::model::CacheScope {
 /// True from the revision on that knows neither handshake nor session.
 pub(crate) fn is_modern(version: Option<&ProtocolVersion>) -> bool {
     version.is_some_and(|version| !version.has_initialize())
-}
-
-/// The id that the HTTP front gave the request.
-fn request_id(request: &RequestContext<RoleServer>) -> Option<String> {
-    let parts = request.extensions.get::<Parts>()?;
-    parts.headers.get("x-request-id")?.to_str().ok().map(str::to_owned)
 }

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// a request that it does not know may answer with any JSON.
 pub(crate) const LISTING: &str = "gabier/tools/list";
 
+/// The header that names a session of streamable HTTP.
+pub(crate) const SESSION: &str = "mcp-session-id";
+
 /// Messages of one batch.
 pub(crate) const BATCH: usize = 50;
 
@@ -137,7 +140,8 @@ impl Message {
     }
 }
 
-fn is_id(id: &Value) -> bool {
+/// True for what may be the id of a request.
+pub(crate) fn is_id(id: &Value) -> bool {
     id.is_string() || id.is_i64() || id.is_u64()
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::wire::{code_of, failure};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// JSON with a status.
 pub(crate) fn json(status: StatusCode, value: &Value) -> Response {

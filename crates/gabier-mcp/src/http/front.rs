@@ -16,14 +16,12 @@ use rmcp::transport::streamable_http_server::session::SessionManager;
 use serde_json::Value;
 
 use super::answer::{self, is, json, no_session, polish, refusal, unauthenticated};
-use super::{Front, listening, watched};
+use super::{Front, listening, straight, watched};
 use crate::sessions::{End, InUse};
-use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer};
+use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer, SESSION};
 
-/// Names a session of streamable HTTP.
-pub(crate) const SESSION: &str = "mcp-session-id";
-const VERSION: &str = "mcp-protocol-version";
-const METHOD: &str = "mcp-method";
+pub(super) const VERSION: &str = "mcp-protocol-version";
+pub(super) const METHOD: &str = "mcp-method";
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 /// The first revision without sessions.
@@ -48,11 +46,16 @@ pub(super) async fn post(State(front): State<Arc<Front>>, request: Request<Body>
         parts.headers.insert(ACCEPT, BOTH);
     }
     parts.headers.remove(CONTENT_LENGTH);
+    if !takes.events {
+        parts.extensions.insert(PlainAnswer);
+    }
+    if takes.is_satisfiable
+        && let Some(call) = straight::Call::read(&front, &parts, &body)
+    {
+        return call.answer(&front, parts).await;
+    }
     match Incoming::read(&body) {
         Ok(Incoming::One(message)) => {
-            if !takes.events {
-                parts.extensions.insert(PlainAnswer);
-            }
             let listens = message.method() == "subscriptions/listen";
             if !takes.events && listens {
                 return refusal(StatusCode::NOT_ACCEPTABLE, "a stream needs `Accept: text/event-stream`");

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod front;
+mod straight;
 mod watch;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct Front {
     manager: Arc<LocalSessionManager>,
     in_sessions: StreamableHttpService<Server, LocalSessionManager>,
     alone: StreamableHttpService<Server, NeverSessionManager>,
+    /// Serves the calls that need nothing of rmcp's.
+    straight: Server,
     /// One session is opened at a time, so that the limits hold.
     pub(crate) opening: tokio::sync::Mutex<()>,
 }
@@ -51,6 +54,9 @@ impl Front {
                 Ok(Server { shared: Arc::clone(&shared), connection })
             }
         };
+        let mut connection = Connection::http(Kind::Alone, shutdown.clone());
+        connection.closed = cut.clone();
+        let straight = Server { shared: Arc::clone(shared), connection: Arc::new(connection) };
         // Host and Origin are the listener's business, on every route alike.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -66,6 +72,7 @@ impl Front {
                 Arc::new(NeverSessionManager::default()),
                 alone,
             ),
+            straight,
             manager,
             sessions: Sessions::new(shared.options.sessions),
             shared: Arc::clone(shared),

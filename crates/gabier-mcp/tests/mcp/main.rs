@@ -12,3 +12,4 @@ mod sessions;
 mod sockets;
 mod sse;
 mod stdio;
+mod straight;
