@@ -16,6 +16,11 @@ pub const fn kept(stream: Stream) -> (u64, u64) {
     }
 }
 
+/// How many line ends there are.
+pub fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
+}
+
 /// The state in which a task is added.
 pub fn first_state(task: &NewTask, now: Ms) -> State {
     match task.run_at {

@@ -6,3 +6,4 @@ mod breakage;
 mod contract;
 mod model;
 mod processes;
+mod queue;

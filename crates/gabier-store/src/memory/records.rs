@@ -1,28 +1,16 @@
 //! Records in the memory of one process, gone with it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::Memory;
 use crate::Result;
 use crate::records::{Change, Expect, Record, Records, Version};
-
-/// A store for tests and for a server that keeps nothing. Clones share their records.
-#[derive(Debug, Clone)]
-pub struct Memory {
-    contents: Arc<Mutex<Contents>>,
-    generation: Arc<watch::Sender<u64>>,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { contents: Arc::default(), generation: Arc::new(watch::Sender::new(0)) }
-    }
-}
 
 impl Memory {
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -94,8 +82,9 @@ impl Records for Memory {
     }
 }
 
+/// All records.
 #[derive(Debug, Default)]
-struct Contents {
+pub(super) struct Contents {
     kinds: BTreeMap<String, BTreeMap<String, Record>>,
     generation: u64,
 }
