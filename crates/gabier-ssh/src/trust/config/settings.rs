@@ -77,6 +77,8 @@ pub(super) struct Found {
     pub(super) certificate_files: Vec<String>,
     pub(super) identity_agent: Option<String>,
     pub(super) jump: Option<Jump>,
+    /// Whether a program is the way.
+    pub(super) is_command: Option<bool>,
     pub(super) user_known_hosts: Vec<String>,
     pub(super) global_known_hosts: Vec<String>,
     pub(super) host_key_alias: Option<String>,
@@ -106,23 +108,22 @@ impl Found {
             "hostkeyalias" => keep(&mut self.host_key_alias, line.only()?.to_owned(), is_active),
             "stricthostkeychecking" => keep(&mut self.strictness, strictness(line)?, is_active),
             "hashknownhosts" => keep(&mut self.hashes_known_hosts, yes(line)?, is_active),
-            "connecttimeout" => keep(&mut self.connect_timeout, duration(line)?, is_active),
-            "serveraliveinterval" => keep(&mut self.keep_alive, duration(line)?, is_active),
+            "connecttimeout" => wait(&mut self.connect_timeout, line, is_active)?,
+            "serveraliveinterval" => wait(&mut self.keep_alive, line, is_active)?,
             "proxycommand" => {
                 let is_none = line.rest.trim_start_matches([' ', '\t', '=']) == "none";
-                keep(&mut self.jump, if is_none { Jump::Direct } else { Jump::Command }, is_active);
+                let is_open = !matches!(self.jump, Some(Jump::Hops(_)));
+                keep(&mut self.is_command, !is_none, is_active && is_open);
             }
             "proxyjump" => {
                 let text = jump::without_comment(line.rest.trim_start_matches([' ', '\t', '=']));
                 let jump = if text.eq_ignore_ascii_case("none") {
                     Jump::Direct
                 } else {
-                    Jump::Hops(
-                        jump::hops(text)
-                            .ok_or_else(|| line.refuse(format!("{text:?} is no list of hops")))?,
-                    )
+                    let hops = jump::hops(text);
+                    Jump::Hops(hops.ok_or_else(|| line.refuse(format!("{text:?} is no list of hops")))?)
                 };
-                keep(&mut self.jump, jump, is_active);
+                keep(&mut self.jump, jump, is_active && self.is_command.is_none());
             }
             // What we do not use is not judged.
             _ => {}
@@ -169,7 +170,10 @@ impl Found {
                 Some(word) if word.eq_ignore_ascii_case("none") => Some(PathBuf::new()),
                 Some(word) => Some(path(word)?),
             },
-            jump: hops(self.jump.unwrap_or_default(), &values)?,
+            jump: match self.is_command {
+                Some(true) => Jump::Command,
+                _ => hops(self.jump.unwrap_or_default(), &values)?,
+            },
             user_known_hosts: paths(&user_known)?,
             global_known_hosts: paths(&global_known)?,
             host_key_alias: self.host_key_alias,
@@ -231,13 +235,14 @@ fn strictness(line: &Line) -> Result<Strictness> {
     }
 }
 
-/// `90`, `1m30s`; zero for `none`.
-fn duration(line: &Line) -> Result<Duration> {
+/// `90`, `1m30s`; after `none` a later line may still say one.
+fn wait(slot: &mut Option<Duration>, line: &Line, is_active: bool) -> Result<()> {
     let word = line.only()?;
-    if word == "none" {
-        return Ok(Duration::ZERO);
+    if word != "none" {
+        let time = seconds(word).ok_or_else(|| line.refuse(format!("{word:?} is no time")))?;
+        keep(slot, Duration::from_secs(time), is_active);
     }
-    seconds(word).map(Duration::from_secs).ok_or_else(|| line.refuse(format!("{word:?} is no time")))
+    Ok(())
 }
 
 fn seconds(word: &str) -> Option<u64> {
