@@ -195,6 +195,9 @@ pub trait Feedback: Send + Sync + 'static {
     /// Keeps what a command writes, as it comes: `task_output` reads it. Only tasks keep it.
     fn output(&self, _stream: OutputStream, _bytes: &[u8]) {}
 
+    /// Hears that the work is a task of that id from now on, whatever becomes of the call.
+    fn task(&self, _id: &str) {}
+
     /// What this caller can take: `log`, `report_progress`, `stream_content`.
     fn abilities(&self) -> Abilities {
         Abilities::default()

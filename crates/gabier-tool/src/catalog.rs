@@ -229,6 +229,11 @@ impl Entry {
         validator.check(arguments)
     }
 
+    /// Cuts long texts of the tool's data to what a model should read, with a notice of what is missing.
+    pub fn cut_texts(&self, data: &mut Value) {
+        crate::shape::cut(data, &self.schemas().texts);
+    }
+
     /// Reads checked arguments.
     pub(crate) fn begin(&self, arguments: Value, running: Arc<Running>) -> Result<Box<dyn Started>> {
         (self.begin)(arguments, running)

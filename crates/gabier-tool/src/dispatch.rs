@@ -243,7 +243,7 @@ impl Dispatch {
                     shape::clean(&mut done.data, redactor, &mut sanitised);
                     shape::put_back(&mut done.data, revealed);
                     if is_cut {
-                        shape::cut(&mut done.data, &schemas.texts);
+                        entry.cut_texts(&mut done.data);
                     }
                     if schemas.reveals.is_empty() {
                         done.view.map_text(&mut |text| {

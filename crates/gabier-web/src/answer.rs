@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use gabier_tool::{Clock, Envelope, Error, ErrorKind};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
@@ -52,9 +52,18 @@ pub(crate) fn status_of(envelope: &Envelope) -> StatusCode {
     StatusCode::from_u16(envelope.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Adds what the status asks for: `Retry-After` to 429, `WWW-Authenticate` to 401.
+/// Adds what the status asks for: `Location` to 202, `Retry-After` to 429, `WWW-Authenticate` to 401.
 pub(crate) fn with_headers(mut response: Response, envelope: &Envelope) -> Response {
-    let Envelope::Failure { error, .. } = envelope else { return response };
+    let error = match envelope {
+        Envelope::Failure { error, .. } => error,
+        Envelope::Success { outcome, .. } => {
+            let path = outcome.handed_over.as_ref().map(|id| format!("/api/v1/tasks/{id}"));
+            if let Some(Ok(path)) = path.map(HeaderValue::try_from) {
+                response.headers_mut().insert(LOCATION, path);
+            }
+            return response;
+        }
+    };
     match error.kind() {
         ErrorKind::RateLimited | ErrorKind::QueueFull => {
             let wait = error.details().get("retry_after_ms").and_then(Value::as_u64).unwrap_or(1000);

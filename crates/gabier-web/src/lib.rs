@@ -23,6 +23,7 @@ mod query;
 mod reference;
 mod rest;
 mod stream;
+mod tasks;
 mod tls;
 mod web;
 

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::RawPathParams;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use bytes::Bytes;
 use gabier_tool::schema::is_linkable;
-use gabier_tool::{Call, Caller, Entry, Envelope, Error, ErrorKind, Permission, Reply, Result, Surface};
+use gabier_tool::{
+    Call, Caller, Entry, Envelope, Error, ErrorKind, Patience, Permission, Reply, Result, Surface,
+};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
@@ -18,7 +21,7 @@ use crate::answer::{answer, bytes_of, json, media, status_of, with_headers};
 use crate::call::Attended;
 use crate::front::REQUEST_ID;
 use crate::web::{App, caller};
-use crate::{html, list, markdown, query, stream};
+use crate::{html, list, markdown, query, stream, tasks};
 
 /// All routes to tools.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
@@ -41,10 +44,14 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     }
     for short in &app.options.short_routes {
         let Some(entry) = app.dispatch.catalog().get(&short.tool) else { continue };
-        let route = if short.method == Method::GET { get_route(app, entry) } else { post_route(app, entry) };
+        let route = match short.method {
+            Method::GET => get_route(app, entry),
+            Method::DELETE => delete_route(app, entry),
+            _ => post_route(app, entry),
+        };
         router = router.route(&short.path, route);
     }
-    router
+    tasks::routes(app, router)
 }
 
 fn list_route(app: &Arc<App>) -> MethodRouter {
@@ -68,16 +75,27 @@ fn unknown_route(app: &Arc<App>) -> MethodRouter {
 
 fn post_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
     let (app, entry) = (Arc::clone(app), Arc::clone(entry));
-    post(move |request: Request<Body>| call(Arc::clone(&app), Arc::clone(&entry), request))
+    post(move |named: RawPathParams, request: Request<Body>| {
+        call(Arc::clone(&app), Arc::clone(&entry), named, request)
+    })
 }
 
 fn get_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
     let (app, entry) = (Arc::clone(app), Arc::clone(entry));
-    get(move |request: Request<Body>| call(Arc::clone(&app), Arc::clone(&entry), request))
+    get(move |named: RawPathParams, request: Request<Body>| {
+        call(Arc::clone(&app), Arc::clone(&entry), named, request)
+    })
+}
+
+fn delete_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
+    let (app, entry) = (Arc::clone(app), Arc::clone(entry));
+    delete(move |named: RawPathParams, request: Request<Body>| {
+        call(Arc::clone(&app), Arc::clone(&entry), named, request)
+    })
 }
 
 /// Runs one tool.
-async fn call(app: Arc<App>, entry: Arc<Entry>, request: Request<Body>) -> Response {
+async fn call(app: Arc<App>, entry: Arc<Entry>, named: RawPathParams, request: Request<Body>) -> Response {
     let form = Form::preferred(request.headers());
     if let Err(error) = caller(&request)
         && !entry.facts.needs.contains(&Permission::Public)
@@ -85,29 +103,35 @@ async fn call(app: Arc<App>, entry: Arc<Entry>, request: Request<Body>) -> Respo
         // Before its arguments are looked at: a stranger learns nothing from their faults.
         return app.failure(error);
     }
-    match begin(&entry, request).await {
+    match begin(&entry, &named, request).await {
         Err(error) => app.failure(error),
         Ok(mut call) => {
             call.wants_view = form.shows_view();
             if form == Form::Events {
-                return stream::respond(&app, call);
+                call.patience = Patience::Endless;
+                return stream::respond(&app, &entry, call);
             }
-            let reply = Attended::new(Arc::clone(&app.dispatch), call).await;
+            let reply = Attended::new(Arc::clone(&app.dispatch), &entry, call).await;
             render(&entry, &reply, form)
         }
     }
 }
 
-async fn begin(entry: &Entry, request: Request<Body>) -> Result<Call> {
+async fn begin(entry: &Entry, named: &RawPathParams, request: Request<Body>) -> Result<Call> {
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return Err(Error::internal("a request came past the front"));
     };
     let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let arguments = if request.method() == Method::POST {
+    let mut arguments = if request.method() == Method::POST {
         object(&whole(request.into_body()).await?)?
     } else {
         query::arguments(entry, request.uri().query())?
     };
+    for (name, value) in named {
+        if arguments.insert(name.to_owned(), value.into()).is_some() {
+            return Err(Error::invalid(name, "is in the path already"));
+        }
+    }
     let mut call = Call::new(entry.facts.name, arguments, caller, Surface::Rest);
     if let Some(request_id) = request_id {
         call.request_id = request_id;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
-use gabier_tool::{Abilities, Call, Feedback, Level, Progress};
+use gabier_tool::{Abilities, Call, Entry, Feedback, Level, Progress};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use crate::web::App;
 const WAITING: usize = 256;
 
 /// How often a silent stream shows that it lives.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Where the feedback of a streamed call goes.
 struct Events(mpsc::Sender<Bytes>);
@@ -48,6 +48,10 @@ impl Feedback for Events {
         self.send("content", content);
     }
 
+    fn task(&self, id: &str) {
+        self.send("task", &json!({"id": id}));
+    }
+
     fn abilities(&self) -> Abilities {
         Abilities { log: true, report_progress: true, stream_content: true }
     }
@@ -59,10 +63,10 @@ struct Streamed {
 }
 
 /// Answers with the stream.
-pub(crate) fn respond(app: &App, mut call: Call) -> Response {
+pub(crate) fn respond(app: &App, entry: &Entry, mut call: Call) -> Response {
     let (sender, events) = mpsc::channel(WAITING);
     call.feedback = Arc::new(Events(sender));
-    let reply = Some(Attended::new(Arc::clone(&app.dispatch), call));
+    let reply = Some(Attended::new(Arc::clone(&app.dispatch), entry, call));
     let frames = stream::unfold(Streamed { events, reply }, next);
     answer(StatusCode::OK, media::EVENTS, Body::from_stream(frames))
 }
@@ -88,7 +92,8 @@ async fn next(mut streamed: Streamed) -> Option<(Result<Bytes, Infallible>, Stre
     None
 }
 
-fn event(name: &str, data: &Value) -> Bytes {
+/// One event of a stream.
+pub(crate) fn event(name: &str, data: &Value) -> Bytes {
     // JSON text holds no line feed, so it is one `data` line.
     let mut frame = format!("event: {name}\ndata: ").into_bytes();
     frame.extend_from_slice(&bytes_of(data));

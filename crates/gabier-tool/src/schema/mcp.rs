@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Entry;
-use crate::effect::Effect;
+use crate::effect::{Effect, Mode};
 use crate::envelope::Status;
 
 /// How deep references are followed; deeper, and in a cycle, any value of the type is taken.
@@ -49,6 +49,16 @@ pub fn mcp_output(entry: &Entry) -> Map<String, Value> {
             "properties": {"dry_run": {"type": "boolean"}}, "required": ["dry_run", "tool", "steps"],
         });
         data = json!({"anyOf": [data, plan]});
+    }
+    if entry.facts.mode != Mode::Inline {
+        let handle = json!({
+            "type": "object", "description": "The task it became.",
+            "properties": {"id": {"type": "string"}, "status": {"type": "string"}}, "required": ["id", "status"],
+        });
+        match data.get_mut("anyOf").and_then(Value::as_array_mut) {
+            Some(forms) => forms.push(handle),
+            None => data = json!({"anyOf": [data, handle]}),
+        }
     }
     let mut words: Vec<&str> = Status::NAMES.to_vec();
     words.push("error");

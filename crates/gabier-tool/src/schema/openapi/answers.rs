@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::components::{reference, type_name};
 use crate::catalog::Entry;
+use crate::effect::Mode;
 use crate::error::ErrorKind;
 
 /// The answers of a tool.
@@ -16,8 +17,29 @@ pub(super) fn tool_responses(entry: &Entry) -> Value {
         created["description"] = "Carried out; something new exists.".into();
         responses.insert("201".to_owned(), created);
     }
+    if entry.facts.mode != Mode::Inline {
+        responses.insert("202".to_owned(), accepted());
+    }
     add_failures(&mut responses);
     Value::Object(responses)
+}
+
+/// The answer of work that goes on as a task.
+fn accepted() -> Value {
+    let text = json!({"schema": {"type": "string"}});
+    json!({
+        "description": "The work goes on as a task; `data.id` is its id.",
+        "headers": {"Location": {
+            "description": "The task.", "required": true, "schema": {"type": "string"},
+        }},
+        "content": {
+            "application/json": {"schema": reference("TaskHandle")},
+            "text/markdown": text,
+            "text/html": text,
+            "application/x-ndjson": text,
+            "application/vnd.gabier.view+json": {"schema": reference("FullResult")},
+        },
+    })
 }
 
 fn success(entry: &Entry) -> Value {

@@ -190,6 +190,21 @@ pub(super) fn common_schemas() -> Map<String, Value> {
                 "targets": {"type": "array", "items": {"type": "string"}},
             },
         },
+        "TaskHandle": {
+            "type": "object",
+            "description": "Work that goes on as a task.",
+            "required": ["status", "data", "next"],
+            "properties": {
+                "status": {"const": "ok"},
+                "message": {"type": "string"},
+                "next": {"type": "string", "description": "The call that waits for its end."},
+                "data": {
+                    "type": "object",
+                    "required": ["id", "status"],
+                    "properties": {"id": {"type": "string"}, "status": {"type": "string"}},
+                },
+            },
+        },
         "FullResult": {
             "type": "object",
             "description": "An envelope, how it looks, and the exit code that agrees with it.",

@@ -31,10 +31,10 @@ pub struct OpenApi {
     pub short_paths: Vec<ShortPath>,
 }
 
-/// A path of its own for a tool.
+/// A path of its own for a tool; `{name}` in it stands for a parameter.
 #[derive(Clone, Debug)]
 pub struct ShortPath {
-    /// `get` or `post`.
+    /// `get`, `post` or `delete`.
     pub method: String,
     /// The path.
     pub path: String,
@@ -70,7 +70,7 @@ pub fn openapi(catalog: &Catalog, server: &OpenApi) -> Value {
         add_schemas(&mut schemas, entry);
         let mut path = Map::new();
         if is_linkable(entry) {
-            path.insert("get".to_owned(), get_operation(entry, server, "get"));
+            path.insert("get".to_owned(), get_operation(entry, server, "get", ""));
         }
         path.insert("post".to_owned(), post_operation(entry, server, "post"));
         paths.insert(format!("/api/v1/tools/{}", entry.facts.name), Value::Object(path));
@@ -78,10 +78,12 @@ pub fn openapi(catalog: &Catalog, server: &OpenApi) -> Value {
     for short in &server.short_paths {
         let Some(entry) = catalog.get(&short.tool) else { continue };
         let operation = match short.method.as_str() {
-            "get" => get_operation(entry, server, "short_get"),
+            "get" => get_operation(entry, server, "short_get", &short.path),
+            "delete" => delete_operation(entry, server, &short.path),
             _ => post_operation(entry, server, "short_post"),
         };
-        paths.insert(short.path.clone(), json!({ short.method.as_str(): operation }));
+        let path = paths.entry(short.path.clone()).or_insert_with(|| json!({}));
+        path[short.method.as_str()] = operation;
     }
     json!({
         "openapi": "3.1.1",
@@ -122,23 +124,39 @@ fn post_operation(entry: &Entry, server: &OpenApi, prefix: &str) -> Value {
     Value::Object(operation)
 }
 
-fn get_operation(entry: &Entry, server: &OpenApi, prefix: &str) -> Value {
+fn get_operation(entry: &Entry, server: &OpenApi, prefix: &str, path: &str) -> Value {
     let mut operation = operation(entry, server, prefix);
-    let properties = entry.schemas().input.get("properties").and_then(Value::as_object);
-    let parameters = entry.params().iter().filter_map(|param| {
-        let mut schema = properties?.get(param.path.first()?)?.clone();
-        tidy(&mut schema, "");
-        let description = schema.as_object_mut()?.shift_remove("description").unwrap_or_default();
-        Some(json!({
-            "name": param.path.first()?, "in": "query", "required": param.required,
-            "description": description, "schema": schema,
-        }))
-    });
-    let parameters: Vec<Value> = parameters.collect();
+    let parameters: Vec<Value> =
+        entry.params().iter().filter_map(|param| parameter(entry, param, path)).collect();
     if !parameters.is_empty() {
         insert_before_responses(&mut operation, "parameters", parameters.into());
     }
     Value::Object(operation)
+}
+
+/// What a path names is all that a `DELETE` says.
+fn delete_operation(entry: &Entry, server: &OpenApi, path: &str) -> Value {
+    let mut operation = operation(entry, server, "delete");
+    let named = entry.params().iter().filter(|param| is_named(path, param));
+    let parameters: Vec<Value> = named.filter_map(|param| parameter(entry, param, path)).collect();
+    insert_before_responses(&mut operation, "parameters", parameters.into());
+    Value::Object(operation)
+}
+
+/// A parameter outside the body: in the path where that names it, else in the query.
+fn parameter(entry: &Entry, param: &Param, path: &str) -> Option<Value> {
+    let name = param.path.first()?;
+    let mut schema = entry.schemas().input.get("properties")?.get(name)?.clone();
+    tidy(&mut schema, "");
+    let description = schema.as_object_mut()?.shift_remove("description").unwrap_or_default();
+    let (place, required) = if is_named(path, param) { ("path", true) } else { ("query", param.required) };
+    Some(json!({
+        "name": name, "in": place, "required": required, "description": description, "schema": schema,
+    }))
+}
+
+fn is_named(path: &str, param: &Param) -> bool {
+    param.path.len() == 1 && path.contains(&format!("{{{}}}", param.path[0]))
 }
 
 fn insert_before_responses(operation: &mut Map<String, Value>, key: &str, value: Value) {
