@@ -1,6 +1,7 @@
 //! Records in a SQLite database that the processes of one user on one machine share.
 
 mod filesystem;
+mod mark;
 mod pulse;
 mod readers;
 mod rows;
@@ -14,14 +15,15 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::mark::Mark;
 use self::pulse::Pulse;
 use self::readers::Readers;
 use self::rows::Prepared;
-use self::sqlite::{Access, connect};
+use self::sqlite::{Access, Context as _, connect};
 use self::writer::Writer;
 use crate::private;
 use crate::records::{Change, Expect, Record, Records, Version};
@@ -150,7 +152,21 @@ fn prepare(file: &Path) -> Result<Connection> {
     }
     let mut connection = connect(file, Access::Write)?;
     schema::migrate(&mut connection, file)?;
+    agree(&mut connection, file)?;
     Ok(connection)
+}
+
+/// Brings the mark to what is committed, should a crash or a program of others have left them apart.
+fn agree(connection: &mut Connection, file: &Path) -> Result<()> {
+    let mark = Mark::open(file)?;
+    if mark.read() == Some(rows::generation(connection)?) {
+        return Ok(());
+    }
+    let doing = || format!("write to {}", file.display());
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).while_doing(doing)?;
+    mark.write(rows::generation(&transaction)?)?;
+    transaction.rollback().while_doing(doing)
 }
 
 /// What a caller meets when the thread that should answer is gone.

@@ -7,8 +7,9 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::mark::Mark;
 use super::sqlite::{Context as _, is_fatal};
-use super::{ended, schema};
+use super::{ended, rows, schema};
 use crate::{Error, ErrorKind, Result};
 
 /// How many requests one transaction takes at most.
@@ -28,7 +29,8 @@ impl Writer {
         committed: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let mut work = Work { connection, file, committed, failed: None };
+        let mark = Mark::open(&file)?;
+        let mut work = Work { connection, file, mark, committed, failed: None };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work.until_closed(&receiver))
@@ -90,6 +92,7 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T> + Send> Request for Pending<T, 
 struct Work<F> {
     connection: Connection,
     file: PathBuf,
+    mark: Mark,
     committed: F,
     failed: Option<Error>,
 }
@@ -149,6 +152,7 @@ impl<F: Fn()> Work<F> {
                 Err(_) => savepoint.finish().while_doing(doing)?,
             }
         }
+        self.mark.write(rows::generation(&transaction)?)?;
         transaction.commit().while_doing(doing)
     }
 }
