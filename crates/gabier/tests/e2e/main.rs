@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
 
+mod bombs;
 mod budgets;
 mod cli;
 mod config;
@@ -10,6 +11,7 @@ mod files;
 mod harness;
 mod http;
 mod ping;
+mod races;
 mod reference;
 mod sessions;
 mod sharing;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Home, Trap};
+use crate::harness::{Home, Trap, Web};
 
 /// Spellings of loopback, of this machine and of metadata services; `PORT` is the trap's.
 const HOSTS: &[&str] = &[
@@ -123,4 +123,26 @@ fn an_opening_opens_one_port_and_no_other() {
     assert_eq!(get(opened.port).status, 200);
     assert_eq!(get(closed.port).status, 403);
     assert_eq!((opened.caught(), closed.caught()), (1, 0));
+}
+
+#[test]
+fn no_redirect_leads_from_an_open_address_to_a_closed_one() {
+    let trap = Trap::set();
+    let hosts = ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "[::ffff:127.0.0.1]"];
+    let mut targets: Vec<String> = hosts.map(|host| format!("http://{host}:{}/", trap.port)).into();
+    targets.extend(["file:///etc/passwd".to_owned(), format!("//127.0.0.1:{}/", trap.port)]);
+    let statuses = ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"];
+    let heads = targets.iter().flat_map(|to| statuses.map(|status| format!("{status}\r\nLocation: {to}")));
+    let webs: Vec<(String, Web)> = heads
+        .map(|head| (head.clone(), Web::answering(&format!("{head}\r\nContent-Length: 0"), "")))
+        .collect();
+    let opening =
+        |web: &Web| format!("[[egress.allow]]\ncidr = \"127.0.0.1\"\nport = {}\n", web.address.port());
+    let home = Home::with_config(&webs.iter().map(|(_, web)| opening(web)).collect::<String>());
+    let server = home.serve(&[]);
+    for (head, web) in &webs {
+        let answer = server.call("http_request", &json!({"url": web.url()}));
+        assert_eq!((answer.status, answer.code()), (403, "FORBIDDEN".to_owned()), "{head}: {answer:?}");
+    }
+    assert_eq!(trap.caught(), 0, "the trap was reached");
 }

@@ -12,19 +12,25 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    pub(crate) fn start(content_type: &'static str, body: &'static str) -> Self {
+    pub(crate) fn start(content_type: &str, body: &str) -> Self {
+        let length = body.len();
+        Self::answering(&format!("200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length}"), body)
+    }
+
+    /// One that answers with this status, these headers and this body.
+    pub(crate) fn answering(head: &str, body: impl Into<Vec<u8>>) -> Self {
+        let mut answer = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").into_bytes();
+        answer.extend(body.into());
+        let answer: Arc<[u8]> = answer.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
+                let answer = Arc::clone(&answer);
                 spawn(move || {
                     let _ = stream.read(&mut [0; 16_384]);
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                        body.len(),
-                    );
-                    let _ =
-                        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                    // A reader may leave when it has enough.
+                    let _ = stream.write_all(&answer);
                 });
             }
         });
