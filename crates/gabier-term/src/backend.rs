@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use gabier_tool::{
-    Call, Caller, Clock, Dispatch, Envelope, Error, Feedback, Result, Surface, ToolInfo, View,
+    Call, Caller, Clock, Dispatch, Envelope, Error, Feedback, Patience, Result, Surface, ToolInfo, View,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,6 +54,13 @@ impl Answer {
         Self { exit_code: envelope.exit_code(), envelope: envelope.to_value(), view: View::default() }
     }
 
+    /// The id of the task that the call became, when the answer is only its handle.
+    pub(crate) fn handle(&self) -> Option<&str> {
+        let next = self.envelope.get("next")?.as_str()?;
+        let id = self.envelope.pointer("/data/id")?.as_str()?;
+        (!self.is_error() && next.starts_with("task_wait")).then_some(id)
+    }
+
     /// True for failures.
     pub fn is_error(&self) -> bool {
         self.envelope.get("error").is_some_and(|mark| mark == true)
@@ -91,7 +98,9 @@ impl Backend for Local {
     ) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             let call = Call::new(name, arguments, self.caller.clone(), self.surface);
-            let reply = self.dispatch.call(Call { feedback, cancel, wants_view: true, ..call }).await;
+            // A person watches it to its end.
+            let call = Call { feedback, cancel, wants_view: true, patience: Patience::Endless, ..call };
+            let reply = self.dispatch.call(call).await;
             Answer {
                 exit_code: reply.envelope.exit_code(),
                 envelope: reply.envelope.to_value(),

@@ -1,6 +1,6 @@
 //! What a running call says, on stderr.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
 use gabier_tool::{Abilities, Answer, Error, ErrorKind, Feedback, Level, Progress, Question, Result};
@@ -16,11 +16,17 @@ pub(crate) struct Live {
     terminal: Arc<Terminal>,
     globals: Globals,
     bar: Mutex<Option<ProgressBar>>,
+    task: OnceLock<String>,
 }
 
 impl Live {
     pub(crate) fn new(terminal: Arc<Terminal>, globals: Globals) -> Self {
-        Self { terminal, globals, bar: Mutex::new(None) }
+        Self { terminal, globals, bar: Mutex::new(None), task: OnceLock::new() }
+    }
+
+    /// The task that the call is.
+    pub(crate) fn task_id(&self) -> Option<&str> {
+        self.task.get().map(String::as_str)
     }
 
     /// Takes the bar away.
@@ -73,6 +79,13 @@ impl Feedback for Live {
         if !self.globals.quiet {
             let text = content.get("text").unwrap_or(content);
             self.say(text.as_str().map_or_else(|| text.to_string(), str::to_owned).as_str());
+        }
+    }
+
+    fn task(&self, id: &str) {
+        let _ = self.task.set(id.to_owned());
+        if self.globals.verbose >= 1 {
+            self.say(&format!("task {id}"));
         }
     }
 

@@ -28,9 +28,21 @@ impl Cli {
         (name, arguments): (&str, Map<String, Value>),
         globals: &Globals,
     ) -> u8 {
+        self.call_and(terminal, backend, (name, arguments), globals, &|_| {}).await
+    }
+
+    /// The same, for who must know the answer too.
+    pub(crate) async fn call_and(
+        &self,
+        terminal: &Arc<Terminal>,
+        backend: &dyn Backend,
+        (name, arguments): (&str, Map<String, Value>),
+        globals: &Globals,
+        told: &(dyn Fn(&Answer) + Sync),
+    ) -> u8 {
         let Some(known) = self.known(name) else {
             // The backend knows best how to say which names are near.
-            return self.run(terminal, backend, (name, arguments), &[], globals).await;
+            return self.run(terminal, backend, (name, arguments), &[], globals, told).await;
         };
         let ready = complete(terminal, &known.params, arguments, globals).and_then(|arguments| {
             confirm(terminal, &known.info.name, known.info.effect, &arguments, globals)?;
@@ -38,7 +50,8 @@ impl Cli {
         });
         match ready {
             Ok(arguments) => {
-                self.run(terminal, backend, (&known.info.name, arguments), &known.params, globals).await
+                let call = (known.info.name.as_str(), arguments);
+                self.run(terminal, backend, call, &known.params, globals, told).await
             }
             Err(error) => terminal.show_for(&Answer::failed(error, &*terminal.clock), globals, &known.params),
         }
@@ -51,6 +64,7 @@ impl Cli {
         (name, arguments): (&str, Map<String, Value>),
         params: &[Param],
         globals: &Globals,
+        told: &(dyn Fn(&Answer) + Sync),
     ) -> u8 {
         let live = Arc::new(Live::new(Arc::clone(terminal), globals.clone()));
         let cancel = CancellationToken::new();
@@ -65,11 +79,13 @@ impl Cli {
                     }
                     cancel.cancel();
                     live.clear();
-                    terminal.say("stopping; press Ctrl-C again to leave at once");
+                    let what = live.task_id().map_or_else(|| "stopping".to_owned(), |id| format!("cancelling task {id}"));
+                    terminal.say(&format!("{what}; press Ctrl-C again to leave at once"));
                 }
             }
         };
         live.clear();
+        told(&answer);
         let code = terminal.show_for(&answer, globals, params);
         if cancel.is_cancelled() && answer.is_error() { INTERRUPTED } else { code }
     }

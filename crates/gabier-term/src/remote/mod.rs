@@ -3,6 +3,7 @@
 mod cache;
 mod clean;
 mod events;
+mod heard;
 mod mcp;
 mod rest;
 mod wire;
@@ -20,6 +21,7 @@ use url::{Host, Url};
 use crate::backend::{Answer, Backend};
 
 use cache::Cache;
+use heard::Heard;
 use mcp::Mcp;
 use rest::Rest;
 use wire::Wire;
@@ -134,6 +136,14 @@ impl Remote {
         Ok(tools)
     }
 
+    /// Asks the server to end a task; its own answer then tells how it ended.
+    async fn cancel(&self, id: &str) {
+        let mut arguments = Map::new();
+        arguments.insert("id".to_owned(), id.into());
+        // Whether it worked shows in how the call itself ends.
+        let _ = self.answer("task_cancel", arguments, Arc::new(gabier_tool::Silent)).await;
+    }
+
     async fn answer(
         &self,
         name: &str,
@@ -160,13 +170,21 @@ impl Backend for Remote {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
+            let heard = Arc::new(Heard::new(feedback));
+            let answering = self.answer(name, arguments, Arc::clone(&heard) as _);
+            futures::pin_mut!(answering);
             let answered = tokio::select! {
-                answered = self.answer(name, arguments, feedback) => answered,
-                // The server stops a call whose connection is dropped.
-                () = cancel.cancelled() => {
-                    Err(Error::new(ErrorKind::Cancelled, format!("{name} was cancelled by its caller")))
-                }
+                answered = &mut answering => answered,
+                () = cancel.cancelled() => match heard.task_id() {
+                    Some(id) => {
+                        self.cancel(id).await;
+                        answering.await
+                    }
+                    // The server stops a call whose connection is dropped.
+                    None => Err(Error::new(ErrorKind::Cancelled, format!("{name} was cancelled by its caller"))),
+                },
             };
+            let answered = answered.map_err(|error| heard.explain(error));
             let mut answer = answered.unwrap_or_else(|error| Answer::failed(error, &*self.clock));
             clean::answer(&mut answer);
             answer

@@ -115,6 +115,10 @@ fn take(event: &Event, feedback: &dyn Feedback) -> Option<Answer> {
             let message = value.get("message").and_then(Value::as_str).unwrap_or_default();
             feedback.log(level.unwrap_or(Level::Info), &crate::remote::clean::owned(message));
         }
+        "task" => {
+            let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
+            feedback.task(&crate::remote::clean::owned(id));
+        }
         "content" => feedback.content(&crate::remote::clean::json(value)),
         _ => {}
     }

@@ -4,19 +4,21 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use gabier_tool::Result;
 use nu_ansi_term::{Color, Style};
 use reedline::{
-    Completer, CompletionResult, DefaultHinter, DescriptionMode, EditCommand, Emacs, Hinter, History,
-    IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline,
-    ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator,
+    Completer, CompletionResult, DefaultHinter, DescriptionMode, EditCommand, Emacs, ExternalPrinter, Hinter,
+    History, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch,
+    Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator,
     default_emacs_keybindings,
 };
 
 use crate::cli::{Cli, quoted};
 use crate::shell::WORDS;
 use crate::shell::history::Discreet;
+use crate::shell::notices::Say;
 use crate::shell::split::{Words, split};
 
 /// The name that joins the menu and its key.
@@ -25,6 +27,7 @@ const MENU: &str = "completion";
 /// Reads lines from a terminal.
 pub(crate) struct Editor {
     inner: Reedline,
+    notices: SyncSender<String>,
 }
 
 /// What a person did with a line.
@@ -64,7 +67,18 @@ impl Editor {
             .with_validator(Box::new(Quotes))
             .with_history(Box::new(history))
             .with_ansi_colors(color);
-        Ok(Self { inner })
+        let printer = ExternalPrinter::default();
+        let notices = printer.sender();
+        Ok(Self { inner: inner.with_external_printer(printer), notices })
+    }
+
+    /// Shows a line above what is being typed, from any thread.
+    pub(crate) fn above(&self) -> Say {
+        let notices = self.notices.clone();
+        Arc::new(move |line| {
+            // A full queue of notices loses the newest; the tasks themselves can be asked for.
+            let _ = notices.try_send(line);
+        })
     }
 
     /// Reads one line; blocks.

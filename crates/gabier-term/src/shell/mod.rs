@@ -2,6 +2,7 @@
 
 mod editor;
 mod history;
+mod notices;
 mod split;
 
 use std::ffi::OsString;
@@ -12,12 +13,13 @@ use gabier_tool::schema::Param;
 use gabier_tool::{Error, ErrorKind, nearest};
 use serde_json::{Map, Value};
 
-use crate::backend::Backend;
+use crate::backend::{Answer, Backend};
 use crate::cli::{Cli, Parsed};
 use crate::globals::{Color, Format, Globals};
 use crate::terminal::Terminal;
 
 use editor::{Editor, Line};
+use notices::Notices;
 use split::{Words, split};
 
 /// What the shell itself knows, with what it does.
@@ -37,6 +39,7 @@ pub struct Shell {
     cli: Arc<Cli>,
     terminal: Arc<Terminal>,
     backend: Arc<dyn Backend>,
+    notices: Notices,
     globals: Globals,
     history: Option<PathBuf>,
     kind: Option<String>,
@@ -56,6 +59,10 @@ impl Shell {
             cli: Arc::new(cli.for_shell()),
             terminal: Arc::clone(terminal),
             backend: Arc::clone(backend),
+            notices: Notices::new(backend, {
+                let terminal = Arc::clone(terminal);
+                Arc::new(move |line| terminal.say(&line))
+            }),
             globals: globals.clone(),
             history: None,
             kind: None,
@@ -114,6 +121,7 @@ impl Shell {
                 Ok(editor) => editor,
                 Err(error) => return self.terminal.fail(error, &self.globals),
             };
+        self.notices.say_by(editor.above());
         loop {
             let prompt = self.prompt();
             let read = tokio::task::spawn_blocking(move || {
@@ -171,7 +179,8 @@ impl Shell {
             Parsed::Tool { name, arguments, globals } => {
                 let globals = over(&self.globals, globals);
                 let arguments = self.with_chosen(&name, arguments);
-                self.cli.call(&self.terminal, &*self.backend, (&name, arguments), &globals).await
+                let told = |answer: &Answer| self.notices.await_end(answer);
+                self.cli.call_and(&self.terminal, &*self.backend, (&name, arguments), &globals, &told).await
             }
             Parsed::Exit { text, code } => {
                 self.terminal.print(&text);
