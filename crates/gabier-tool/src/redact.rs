@@ -35,14 +35,22 @@ impl Redactor {
     /// Adds a live secret: from now on it is replaced raw, in base64 at every alignment, hex, percent and JSON
     /// spelling.
     pub fn learn(&self, secret: SecretString) {
-        if secret.expose_secret().len() < SHORTEST {
-            return;
-        }
+        self.learn_all([secret]);
+    }
+
+    /// Adds live secrets, at the cost of one.
+    pub fn learn_all(&self, secrets: impl IntoIterator<Item = SecretString>) {
         let Ok(mut live) = self.live.write() else { return };
-        if live.secrets.iter().any(|known| known.expose_secret() == secret.expose_secret()) {
+        let known = live.secrets.len();
+        for secret in secrets {
+            let is_known = live.secrets.iter().any(|known| known.expose_secret() == secret.expose_secret());
+            if secret.expose_secret().len() >= SHORTEST && !is_known {
+                live.secrets.push(secret);
+            }
+        }
+        if live.secrets.len() == known {
             return;
         }
-        live.secrets.push(secret);
         let patterns: Vec<Vec<u8>> =
             live.secrets.iter().flat_map(|secret| spellings(secret.expose_secret())).collect();
         live.matcher = AhoCorasick::builder()
