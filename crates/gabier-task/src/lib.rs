@@ -1,1 +1,29 @@
 //! Calls that outlive their request: tasks, the workers that run them, what follows them.
+//!
+//! [`Tasks`] is the submission of a dispatch and its board. A call of mode hybrid or background is written as a task
+//! first; then it runs, here or in another process, and its caller waits as long as it wants to. Every attempt goes
+//! through the dispatch again, with the rights that its owner has at that moment.
+
+mod attempt;
+mod backing;
+mod board;
+mod context;
+mod feedback;
+mod follow;
+mod id;
+mod kept;
+mod lease;
+pub mod manage;
+mod output;
+mod plan;
+mod retry;
+mod settings;
+mod show;
+mod submit;
+mod tasks;
+mod webhook;
+
+pub use backing::{Alone, Backing, Open, Peers, Role};
+pub use settings::{Settings, Webhooks};
+pub use show::{MAX_RETRIES, ShownProgress, ShownTask};
+pub use tasks::{BACKGROUND, CALLS, DEAD_LETTERS, Tasks};
