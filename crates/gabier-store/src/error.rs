@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Full,
     /// The store does not accept writes any more, or has ended: the process must start anew.
     Unavailable,
+    /// The server that keeps the store did not answer in time: try again. What was asked may still take place.
+    Unreachable,
     /// Others than the user could read or change what must be private.
     Exposed,
     /// The store cannot be kept where or how it was asked for.
@@ -32,7 +34,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same call may succeed a moment later.
     pub fn is_retriable(self) -> bool {
-        matches!(self, Self::Busy | Self::Full)
+        matches!(self, Self::Busy | Self::Full | Self::Unreachable)
     }
 }
 

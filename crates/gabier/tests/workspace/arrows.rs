@@ -7,6 +7,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-tool", &[]),
     ("gabier-store", &[]),
     ("gabier-egress", &["gabier-tool"]),
+    ("gabier-store-redis", &["gabier-store"]),
     ("gabier-access", &["gabier-tool", "gabier-store"]),
     ("gabier-task", &["gabier-tool", "gabier-store", "gabier-egress"]),
     ("gabier-host", &["gabier-tool", "gabier-store"]),
@@ -17,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-term", &["gabier-tool"]),
     (
         "gabier-kit",
-        &["gabier-tool", "gabier-store", "gabier-access", "gabier-egress", "gabier-task", "gabier-mcp", "gabier-web", "gabier-term"],
+        &["gabier-tool", "gabier-store", "gabier-store-redis", "gabier-access", "gabier-egress", "gabier-task", "gabier-mcp", "gabier-web", "gabier-term"],
     ),
     ("gabier", &["gabier-kit", "gabier-tool", "gabier-toolbox"]),
     ("hello-tool", &["gabier-kit"]),

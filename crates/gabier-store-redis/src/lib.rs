@@ -1,0 +1,15 @@
+//! Where state rests when it rests on Redis 7 or newer, or Valkey: several machines share one store.
+//!
+//! [`open`] is an opener for [`gabier_store::Openers`]. [`Records`] keeps documents in hashes of its own, [`Queue`]
+//! tasks in BullMQ's format, so that its dashboards, producers and workers in other languages see and serve them.
+
+mod address;
+mod generation;
+mod link;
+mod listen;
+mod queue;
+mod records;
+
+pub use address::open;
+pub use queue::Queue;
+pub use records::Records;

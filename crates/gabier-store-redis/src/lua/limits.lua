@@ -1,0 +1,51 @@
+-- How many more tasks of a scope may start now; a huge number without a limit.
+local limits = {}
+local function limit_of(scope)
+  if limits[scope] == nil then
+    local text = call('HGET', P .. 'limits', scope)
+    limits[scope] = text and cjson.decode(text) or false
+  end
+  return limits[scope]
+end
+
+-- The tokens of a scope's bucket: they come in at the rate, and a tenth of a second's worth is kept, one at least.
+local function tokens(scope, limit)
+  local bucket = call('HMGET', P .. 'bucket:' .. scope, 'tokens', 'at')
+  local most = math.max(1, limit.per_second / 10)
+  if not bucket[1] then return most end
+  return math.min(most, tonumber(bucket[1]) + (NOW - bucket[2]) * limit.per_second / 1000)
+end
+
+local function capacity(scope)
+  local limit, free = limit_of(scope), 1e9
+  if not limit then return free end
+  if limit.running then free = limit.running - tonumber(call('HGET', P .. 'run', scope) or 0) end
+  if limit.per_second then free = math.min(free, math.floor(tokens(scope, limit) + 1e-9)) end
+  return math.max(0, free)
+end
+
+-- Notes that a task of a scope starts.
+local function spend(scope)
+  local limit = limit_of(scope)
+  if limit and limit.per_second then
+    call('HSET', P .. 'bucket:' .. scope, 'tokens', string.format('%.6f', tokens(scope, limit) - 1), 'at', NOW)
+  end
+end
+
+-- Brings back what was put aside for a limit, as much as may start now.
+local function unpark(scope, most)
+  local free = math.min(capacity(scope), most)
+  if free <= 0 then return end
+  for _, id in ipairs(call('ZRANGE', P .. 'park:' .. scope, 0, math.min(free, 1000) - 1)) do
+    call('ZREM', P .. 'park:' .. scope, id)
+    local task = load(id)
+    if task and task.parked == scope then
+      local keys = bull(task.queue)
+      call('HDEL', P .. 't:' .. id, 'parked')
+      call('ZREM', keys['waiting-children'], task.job)
+      local place = math.min(tonumber(task.priority) + 1, 2097151) * 4294967296
+      call('ZADD', keys.prioritized, place + (task.seq % 100000) / 100001, task.job)
+    end
+  end
+  if call('EXISTS', P .. 'park:' .. scope) == 0 then call('SREM', P .. 'parked', scope) end
+end

@@ -1,0 +1,25 @@
+-- Brings our records up to what workers of another make did. ARGV: queue, a moment from which on ends are looked at.
+-- Gives {now, number of tasks that changed}.
+local queue, changed = ARGV[1], 0
+local keys = bull(queue)
+local function look(job)
+  local task = load(record_of(queue, job))
+  if task and not TERMINAL[task.state] and follow(task) then changed = changed + 1 end
+end
+for _, job in ipairs(call('LRANGE', keys.active, 0, 999)) do
+  local task = load(record_of(queue, job))
+  if task and not TERMINAL[task.state] then
+    local lock = call('GET', keys.base .. job .. ':lock')
+    if lock and lock ~= task.token and follow(task) then changed = changed + 1 end
+  end
+end
+for _, index in ipairs({keys.completed, keys.failed}) do
+  for _, job in ipairs(call('ZRANGEBYSCORE', index, ARGV[2], '+inf', 'LIMIT', 0, 2000)) do look(job) end
+end
+for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, 999)) do
+  local task = load(id)
+  if task and task.queue == queue and string.sub(task.worker or '', 1, 5) == 'bull:' and follow(task) then
+    changed = changed + 1
+  end
+end
+return {NOW, changed}

@@ -1,0 +1,5 @@
+//! Records on a real server, which the tests start.
+
+mod queue;
+mod records;
+mod server;
