@@ -71,6 +71,16 @@ impl Link {
         Room { link: self.clone(), permits }
     }
 
+    /// Room beyond the window, for the rest of something that has its room already.
+    pub(super) fn more_room(self: &Arc<Self>, bytes: usize) -> Room {
+        let permits = (bytes as u64).clamp(1, WINDOW_MIN).div_ceil(UNIT);
+        let mut state = self.state();
+        state.taken += permits;
+        state.debt += permits; // they come back, and then they vanish
+        drop(state);
+        Room { link: self.clone(), permits }
+    }
+
     /// So many bytes arrived.
     pub(super) fn delivered(&self, bytes: usize) {
         let now = self.start.elapsed();

@@ -36,25 +36,25 @@ impl Session {
 
     /// Makes a folder and those above it that are missing.
     pub async fn make_directories(&self, path: &RemotePath, mode: u32) -> Result<()> {
-        let mut missing = vec![path.clone()];
+        let mut missing = Vec::new();
+        let mut lowest = path.clone();
         loop {
-            let lowest = missing.last().expect("the path itself is among them");
-            match self.stat(lowest).await {
+            match self.stat(&lowest).await {
                 Ok(attributes) if attributes.kind() == super::FileKind::Directory => break,
                 Ok(_) => {
                     let error = Error::new(Reason::NotADirectory, "it is not a folder");
-                    return Err(error.doing("making the folder", lowest));
+                    return Err(error.doing("making the folder", &lowest));
                 }
                 Err(error) if error.reason() == Reason::Missing => {}
                 Err(error) => return Err(error),
             }
             let parent = lowest.parent();
-            if parent == *lowest {
+            if parent == lowest {
                 break;
             }
-            missing.push(parent);
+            missing.push(lowest);
+            lowest = parent;
         }
-        missing.pop();
         while let Some(folder) = missing.pop() {
             let made = self.make_directory(&folder, mode).await;
             if let Err(error) = made

@@ -120,11 +120,10 @@ pub fn admit_name(name: &[u8]) -> Result<()> {
 
 /// The name that a file has until it is whole: hidden, beside the target, and nobody else's.
 pub(super) fn temporary_name(name: &[u8]) -> Result<Vec<u8>> {
-    let mut random = [0; 6];
-    getrandom::fill(&mut random).map_err(|error| {
+    let random = getrandom::u64().map_err(|error| {
         Error::local(std::io::Error::other(error.to_string()), "asking the system for random bytes")
     })?;
-    let suffix: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let suffix = format!("{random:016x}");
     let room = NAME_MAX - (1 + 1 + suffix.len() + ".part".len());
     let kept = &name[..name.len().min(room)];
     Ok([b".", kept, b".", suffix.as_bytes(), b".part"].concat())

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
 
+mod bench;
+mod faults;
 mod operations;
 mod server;
+mod stub;
+mod upload;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

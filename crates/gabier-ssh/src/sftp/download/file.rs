@@ -1,0 +1,181 @@
+//! One file on its way here: open, content, compare, publish.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::sftp::attributes::{Attributes, FileKind};
+use crate::sftp::error::{Error, Reason, Result};
+use crate::sftp::file::{Mode, RemoteFile};
+use crate::sftp::job::{Job, blocking};
+use crate::sftp::local::LocalFolder;
+use crate::sftp::options::Verify;
+use crate::sftp::path::RemotePath;
+use crate::sftp::report::Arrived;
+use crate::sftp::resume::{Resume, WORTH_RESUMING};
+use crate::sftp::upload::{describe_change, hash_prefix};
+use crate::sftp::verify::{Claim, ask, mismatch};
+
+use super::fetch::{fetch, fetch_until_end};
+use super::ledger::{Ledger, Start, find};
+use super::receiver::{Received, Receiver};
+use super::stage::{Admission, Stage, Target, admit};
+
+/// Fetches a file to a local path. None when it is there, unchanged.
+pub(super) async fn fetch_file(
+    job: &Arc<Job>,
+    source: &RemotePath,
+    folder: &LocalFolder,
+    path: PathBuf,
+    resume: Option<Resume>,
+) -> Result<Option<Arrived>> {
+    let file = job.session.open_file(source, Mode::Read, 0).await?;
+    let attributes = file.attributes().await?;
+    match attributes.kind() {
+        FileKind::Directory => {
+            return Err(Error::new(Reason::IsDirectory, "it is a folder").doing("reading", source));
+        }
+        FileKind::Special => {
+            return Err(Error::new(Reason::Special, "it is not a regular file").doing("reading", source));
+        }
+        _ => {}
+    }
+    let admission = {
+        let (job, folder) = (job.clone(), folder.clone());
+        blocking(move || admit(&job, &folder, &path, &attributes)).await?
+    };
+    let Admission::Welcome(target) = admission else { return Ok(None) };
+    let resume = resume.filter(|_| attributes.size.is_some_and(|size| size >= WORTH_RESUMING));
+    let (mut stage, start) = open(job, &file, &attributes, target, resume.as_ref()).await?;
+    let received = receive(job, &file, &attributes, &mut stage, start, resume).await;
+    match received {
+        Ok(received) => finish(job, file, attributes, stage, received).await.map(Some),
+        Err(error) => blocking(move || Err(stage.explain(error))).await,
+    }
+}
+
+/// What arrived of a file, in this attempt and before.
+struct Whole {
+    received: Received,
+    resumed: u64,
+    ledger: Option<Ledger>,
+}
+
+async fn open(
+    job: &Arc<Job>,
+    file: &RemoteFile,
+    attributes: &Attributes,
+    target: Target,
+    resume: Option<&Resume>,
+) -> Result<(Stage, Option<Start>)> {
+    let target = match resume {
+        Some(resume) => match find(job, resume, file, attributes, target).await? {
+            Ok((stage, start)) => return Ok((stage, Some(start))),
+            Err(target) => target,
+        },
+        None => target,
+    };
+    let (job, attributes) = (job.clone(), *attributes);
+    let stage = blocking(move || Stage::open(&job, target, &attributes)).await?;
+    Ok((stage, None))
+}
+
+async fn receive(
+    job: &Arc<Job>,
+    file: &RemoteFile,
+    attributes: &Attributes,
+    stage: &mut Stage,
+    start: Option<Start>,
+    resume: Option<Resume>,
+) -> Result<Whole> {
+    let size = attributes.size.unwrap_or(0);
+    let hashes = job.hashes() || resume.is_some();
+    let (resumed, hash) = match start {
+        Some(Start { arrived, hash }) => (arrived, Some(hash)),
+        None => (0, hashes.then(Sha256::new)),
+    };
+    job.meter.arrived(resumed);
+    let (marks, mut reached) = mpsc::unbounded_channel();
+    let ledger = resume.map(|resume| Ledger::new(resume, stage.temporary_name(), attributes, resumed));
+    if ledger.is_some() {
+        stage.keep_for_later();
+    }
+    let marks = ledger.is_some().then_some(marks);
+    let receiver = Receiver::writing(stage.file.clone(), resumed, hash, marks);
+    let fetching = async {
+        let outcome = if size == 0 {
+            fetch_until_end(job, file, &receiver).await
+        } else {
+            fetch(job, file, resumed..size, &receiver).await
+        };
+        // Whatever was read is written, so that the journal is right about it.
+        let received = receiver.finish().await?;
+        outcome.map(|()| received)
+    };
+    let recording = async {
+        while let Some((arrived, prefix)) = reached.recv().await {
+            if let Some(ledger) = &ledger {
+                ledger.advance(arrived, prefix).await?;
+            }
+        }
+        Ok(())
+    };
+    let (received, recorded) = tokio::join!(fetching, recording);
+    let received = received?;
+    recorded?;
+    Ok(Whole { received, resumed, ledger })
+}
+
+async fn finish(
+    job: &Arc<Job>,
+    file: RemoteFile,
+    attributes: Attributes,
+    mut stage: Stage,
+    whole: Whole,
+) -> Result<Arrived> {
+    let Whole { received: Received { length, hash }, resumed, ledger } = whole;
+    let size = attributes.size.unwrap_or(0);
+    let after = file.attributes().await?;
+    let change = if size == 0 { None } else { describe_change(&attributes, &after, length) };
+    if change.is_none() && size > 0 && length != size {
+        let message = format!("{length} bytes arrived of {size}");
+        return Err(Error::new(Reason::Mismatch, message).doing("reading", file.path()));
+    }
+    // A source that changed has no hash to compare with.
+    if change.is_none() && !is_right(job, &file, &stage, length, hash).await? {
+        stage.give_up();
+        return Err(mismatch(file.path()));
+    }
+    let source = attributes;
+    blocking(move || stage.publish(length, &source)).await?;
+    if let Some(ledger) = ledger {
+        ledger.close().await?;
+    }
+    job.meter.finished_file();
+    Ok(Arrived { bytes: length, resumed, sha256: hash, notes: change.into_iter().collect() })
+}
+
+async fn is_right(
+    job: &Job,
+    file: &RemoteFile,
+    stage: &Stage,
+    length: u64,
+    hash: Option<[u8; 32]>,
+) -> Result<bool> {
+    let Some(hash) = hash else { return Ok(true) };
+    match &job.options.verify {
+        Verify::Size => Ok(true),
+        Verify::Remote(hasher) => {
+            let claim = Claim { path: file.path().clone(), length: None, hash };
+            Ok(ask(&**hasher, &[claim]).await? == [true])
+        }
+        Verify::ReadBack => {
+            let local = stage.file.clone();
+            let found: [u8; 32] =
+                blocking(move || Ok(hash_prefix(&local, length)?.finalize().into())).await?;
+            Ok(found == hash)
+        }
+    }
+}

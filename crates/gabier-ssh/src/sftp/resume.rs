@@ -1,0 +1,134 @@
+//! Going on after a failure: what a journal remembers of a large file, never its size alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
+
+/// Files below this are simply sent again.
+pub(super) const WORTH_RESUMING: u64 = 4 << 20;
+/// How much arrives between two entries of the journal.
+pub(super) const STEP: u64 = 8 << 20;
+/// How much before the gap is compared when the server cannot hash.
+pub(super) const COMPARED: u64 = 1 << 20;
+
+/// Where the state of large files is kept, and under which key.
+#[derive(Clone)]
+pub struct Resume {
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// The transfer; files of a folder add their path.
+    pub key: String,
+}
+
+/// Keeps checkpoints where they outlive the process.
+pub trait Journal: Send + Sync {
+    /// The last checkpoint of a file.
+    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Checkpoint>>>;
+
+    /// Replaces the checkpoint of a file.
+    fn save<'a>(&'a self, key: &'a str, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>>;
+
+    /// Forgets a file, which has arrived.
+    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// What is known of an unfinished copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The name of the unfinished copy beside its target, as bytes.
+    pub temporary: Vec<u8>,
+    /// The source's size in bytes.
+    pub size: u64,
+    /// The source's time of change, in seconds since 1970.
+    pub modified: u32,
+    /// What has arrived, in order; holes lie between.
+    pub segments: Vec<Segment>,
+    /// The SHA-256 of what the first segment has received.
+    pub prefix: [u8; 32],
+}
+
+/// A part of a file that is sent in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its first byte.
+    pub start: u64,
+    /// The end of what has arrived without a hole.
+    pub arrived: u64,
+    /// Its end.
+    pub end: u64,
+}
+
+impl Segment {
+    /// The part that is still to be sent.
+    pub(super) fn rest(&self) -> Range<u64> {
+        self.arrived..self.end
+    }
+
+    /// The end of what has arrived, to be compared.
+    pub(super) fn compared(&self) -> Range<u64> {
+        self.arrived.saturating_sub(COMPARED).max(self.start)..self.arrived
+    }
+}
+
+impl Resume {
+    /// The same journal for a file of the folder.
+    pub(super) fn of_file(&self, path: &str) -> Self {
+        Self { journal: self.journal.clone(), key: format!("{}/{path}", self.key) }
+    }
+}
+
+/// How far something arrived without a hole, from pieces in any order.
+#[derive(Debug)]
+pub(super) struct Contiguous {
+    end: u64,
+    ahead: BTreeMap<u64, u64>,
+}
+
+impl Contiguous {
+    pub(super) fn from(start: u64) -> Self {
+        Self { end: start, ahead: BTreeMap::new() }
+    }
+
+    pub(super) fn arrived(&mut self, piece: Range<u64>) {
+        self.ahead.insert(piece.start, piece.end);
+        while let Some(end) = self.ahead.remove(&self.end) {
+            self.end = end;
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_contiguous_part_ends_at_the_first_hole(order in Just((0..40_u64).collect::<Vec<_>>()).prop_shuffle(), count in 0..40_usize) {
+            let mut contiguous = Contiguous::from(0);
+            for piece in &order[..count] {
+                contiguous.arrived(piece * 10..piece * 10 + 10);
+            }
+            let hole = (0..41).find(|piece| !order[..count].contains(piece)).unwrap();
+            prop_assert_eq!(contiguous.end(), hole * 10);
+        }
+    }
+
+    #[test]
+    fn the_end_of_what_arrived_is_compared_and_no_more_than_arrived() {
+        let segment = Segment { start: 100, arrived: 200, end: 300 };
+        assert_eq!((segment.compared(), segment.rest()), (100..200, 200..300));
+        let large = Segment { start: 0, arrived: 10 << 20, end: 20 << 20 };
+        assert_eq!(large.compared(), 9 << 20..10 << 20);
+    }
+}

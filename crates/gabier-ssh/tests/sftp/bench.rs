@@ -1,0 +1,158 @@
+//! A real server, a local folder, and a folder that the server writes to.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use gabier_ssh::sftp::{Checkpoint, Hashed, Journal, LocalFolder, Reach, RemoteHash, Result, Session};
+use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+pub(crate) struct Bench {
+    pub(crate) server: Server,
+    pub(crate) session: Session,
+    pub(crate) local: LocalFolder,
+    local_dir: TempDir,
+    remote_dir: TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let (server, session) = Server::session().await;
+        let (local_dir, remote_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let local = LocalFolder::open(local_dir.path(), Reach::Anywhere).unwrap();
+        Self { server, session, local, local_dir, remote_dir }
+    }
+
+    pub(crate) fn local_path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.local_dir.path().join(path)
+    }
+
+    pub(crate) fn remote(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.remote_dir.path().join(path)
+    }
+
+    pub(crate) fn write_local(&self, path: impl AsRef<Path>, content: &[u8]) {
+        write(&self.local_path(path), content);
+    }
+
+    pub(crate) fn write_remote(&self, path: impl AsRef<Path>, content: &[u8]) {
+        write(&self.remote(path), content);
+    }
+
+    pub(crate) fn set_local(&self, path: &str, mode: u32, modified: u64) {
+        set(&self.local_path(path), mode, modified);
+    }
+
+    pub(crate) fn set_remote(&self, path: &str, mode: u32, modified: u64) {
+        set(&self.remote(path), mode, modified);
+    }
+
+    pub(crate) fn remote_names(&self) -> Vec<String> {
+        names_of(self.remote_dir.path())
+    }
+
+    pub(crate) fn local_names(&self) -> Vec<String> {
+        names_of(self.local_dir.path())
+    }
+
+    pub(crate) fn hasher(&self) -> Arc<Hasher> {
+        Arc::new(Hasher { lies: false })
+    }
+
+    pub(crate) fn lying_hasher(&self) -> Arc<Hasher> {
+        Arc::new(Hasher { lies: true })
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
+fn set(path: &Path, mode: u32, modified: u64) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(modified);
+    std::fs::File::open(path).unwrap().set_modified(time).unwrap();
+}
+
+/// The names of a folder, sorted.
+pub(crate) fn names_of(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Bytes without a period that a chunk could hide.
+pub(crate) fn content(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+pub(crate) fn hash_of(content: &[u8]) -> [u8; 32] {
+    Sha256::digest(content).into()
+}
+
+/// What `sha256sum` on the server's machine would say, or its contrary.
+pub(crate) struct Hasher {
+    lies: bool,
+}
+
+impl RemoteHash for Hasher {
+    fn sha256(&self, files: Vec<Hashed>) -> BoxFuture<'_, Result<Vec<[u8; 32]>>> {
+        let hash = |file: &Hashed| {
+            let content = std::fs::read(OsStr::from_bytes(file.path.as_bytes())).unwrap();
+            let length = file.length.map_or(content.len(), |length| usize::try_from(length).unwrap());
+            let mut hash = hash_of(&content[..length.min(content.len())]);
+            hash[0] ^= u8::from(self.lies);
+            hash
+        };
+        let hashes = files.iter().map(hash).collect();
+        Box::pin(std::future::ready(Ok(hashes)))
+    }
+}
+
+/// A journal in memory.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<std::collections::BTreeMap<String, Checkpoint>>);
+
+impl Memory {
+    pub(crate) fn get(&self, key: &str) -> Option<Checkpoint> {
+        self.0.lock().unwrap().get(key).cloned()
+    }
+
+    pub(crate) fn put(&self, key: &str, checkpoint: Checkpoint) {
+        self.0.lock().unwrap().insert(key.to_owned(), checkpoint);
+    }
+}
+
+impl Journal for Memory {
+    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Checkpoint>>> {
+        Box::pin(std::future::ready(Ok(self.get(key))))
+    }
+
+    fn save<'a>(&'a self, key: &'a str, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>> {
+        self.put(key, checkpoint.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.0.lock().unwrap().remove(key);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
