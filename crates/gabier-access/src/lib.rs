@@ -4,6 +4,8 @@
 //! in the store as digests, with what they grant; the functions that make, list, change and revoke them are on
 //! [`Access`] too.
 
+pub mod secret;
+
 mod access;
 mod bootstrap;
 mod bucket;

@@ -8,3 +8,4 @@ mod rights;
 mod support;
 mod tasks;
 mod tokens;
+mod vault;
