@@ -1,0 +1,60 @@
+//! A host over SSH.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use gabier_host::{ByteStream, Command, Execution, Files, Host, Prompts, Shell, Target};
+use gabier_tool::{Error, ErrorKind, Result};
+
+use crate::exec::{interact, open_shell, run};
+use crate::forward::{forward, subsystem};
+use crate::pool::Pool;
+
+/// A host over SSH; cheap to make and to clone.
+#[derive(Clone)]
+pub struct SshHost {
+    pool: Arc<Pool>,
+    target: Target,
+}
+
+impl SshHost {
+    pub(crate) fn new(pool: Arc<Pool>, target: Target) -> Self {
+        Self { pool, target }
+    }
+
+    /// A stream to the host's SFTP server, on a connection for files.
+    pub async fn sftp_stream(&self) -> Result<Box<dyn ByteStream>> {
+        subsystem(&self.pool, &self.target, "sftp").await
+    }
+}
+
+impl Host for SshHost {
+    fn alias(&self) -> &str {
+        self.target.alias()
+    }
+
+    fn exec(&self, command: Command) -> BoxFuture<'_, Result<Execution>> {
+        run(&self.pool, &self.target, command).boxed()
+    }
+
+    fn interact(&self, command: Command, prompts: Prompts) -> BoxFuture<'_, Result<Execution>> {
+        interact(&self.pool, &self.target, command, prompts).boxed()
+    }
+
+    fn shell(&self) -> BoxFuture<'_, Result<Box<dyn Shell>>> {
+        open_shell(&self.pool, &self.target).boxed()
+    }
+
+    fn files(&self) -> BoxFuture<'_, Result<Arc<dyn Files>>> {
+        async move {
+            let message = format!("opening the files of {}: this build moves none", self.alias());
+            Err(Error::new(ErrorKind::NotAvailable, message))
+        }
+        .boxed()
+    }
+
+    fn forward<'a>(&'a self, address: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn ByteStream>>> {
+        forward(&self.pool, &self.target, address, port).boxed()
+    }
+}

@@ -1,0 +1,158 @@
+//! A stream that can be cut from outside and remembers the server's first line.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::task::AtomicWaker;
+use gabier_host::ByteStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The longest first line, and how many lines may stand before it (RFC 4253 §4.2).
+const LONGEST: usize = 8 * 1024;
+
+/// Cuts a stream: russh waits for ever on a peer that fell silent during the key exchange, and its task with it.
+#[derive(Clone, Default)]
+pub(super) struct Cutter(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    is_cut: AtomicBool,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+    begin: Mutex<Begin>,
+}
+
+#[derive(Default)]
+struct Begin {
+    bytes: Vec<u8>,
+    version: Option<String>,
+}
+
+impl Cutter {
+    /// Ends the stream for both sides.
+    pub(super) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Release);
+        self.0.reader.wake();
+        self.0.writer.wake();
+    }
+
+    /// The stream, which this then cuts.
+    pub(super) fn wrap(&self, inner: Box<dyn ByteStream>) -> CutStream {
+        CutStream { inner, state: Arc::clone(&self.0) }
+    }
+
+    /// What the server says it is: `OpenSSH_9.2p1 …`.
+    pub(super) fn software(&self) -> Option<String> {
+        self.begin().version.clone()
+    }
+
+    /// What came instead, when that is no SSH.
+    pub(super) fn other(&self) -> String {
+        String::from_utf8_lossy(&self.begin().bytes).chars().take(80).collect()
+    }
+
+    fn begin(&self) -> std::sync::MutexGuard<'_, Begin> {
+        self.0.begin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Begin {
+    fn read(&mut self, bytes: &[u8]) {
+        if self.version.is_some() || self.bytes.len() > LONGEST {
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
+        let lines = self.bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let versions = lines.filter_map(|line| {
+            let line = std::str::from_utf8(line).ok()?.trim_end();
+            line.strip_prefix("SSH-2.0-").or_else(|| line.strip_prefix("SSH-1.99-")).map(str::to_owned)
+        });
+        self.version = { versions }.next();
+    }
+}
+
+/// A stream with a [`Cutter`].
+pub(super) struct CutStream {
+    inner: Box<dyn ByteStream>,
+    state: Arc<State>,
+}
+
+impl CutStream {
+    fn check(&self) -> io::Result<()> {
+        if self.state.is_cut.load(Ordering::Acquire) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "closed by us"));
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for CutStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.state.reader.register(cx.waker());
+        self.check()?;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if read.is_ready() && buf.filled().len() > before {
+            let mut begin = self.state.begin.lock().unwrap_or_else(PoisonError::into_inner);
+            begin.read(&buf.filled()[before..]);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for CutStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.state.writer.register(cx.waker());
+        self.check()?;
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state.writer.register(cx.waker());
+        self.check()?;
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cut_stream_ends_a_read_that_waits() {
+        let (near, _far) = tokio::io::duplex(64);
+        let cutter = Cutter::default();
+        let mut stream = cutter.wrap(Box::new(near));
+        let waiting = tokio::spawn(async move { stream.read_u8().await.map_err(|error| error.kind()) });
+        tokio::task::yield_now().await;
+        cutter.cut();
+        assert_eq!(waiting.await.unwrap(), Err(io::ErrorKind::ConnectionAborted));
+    }
+
+    #[tokio::test]
+    async fn the_servers_version_is_read_behind_other_lines() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let cutter = Cutter::default();
+        let mut stream = cutter.wrap(Box::new(near));
+        for part in ["hello\r\nSSH-2.0-Open", "SSH_9.2p1 Debian\r\n\0\0"] {
+            assert_eq!(cutter.software(), None);
+            far.write_all(part.as_bytes()).await.unwrap();
+            let mut buffer = vec![0; part.len()];
+            stream.read_exact(&mut buffer).await.unwrap();
+        }
+        assert_eq!(cutter.software().as_deref(), Some("OpenSSH_9.2p1 Debian"));
+    }
+}
