@@ -30,6 +30,8 @@ pub struct Access {
     strangers: Buckets<Source>,
     producers: Permissions,
     os_user: OsUser,
+    /// The name of whoever shows no credential.
+    nobody: Arc<str>,
     everything: Arc<[Resource]>,
     files: Arc<[Resource]>,
 }
@@ -61,6 +63,7 @@ impl Access {
             bootstraps,
             guesses: Guesses::new(settings.guesses.clone()),
             os_user: OsUser::of(settings.stdio.permissions.as_deref()),
+            nobody: "anonymous".into(),
             everything: [Resource::All].into(),
             files: [Resource::parse("root:/")].into(),
         })
@@ -110,8 +113,8 @@ impl Access {
         });
         let rights = [Permission::Read, Permission::Net];
         Caller {
-            subject: "anonymous".into(),
-            name: "anonymous".into(),
+            subject: Arc::clone(&self.nobody),
+            name: Arc::clone(&self.nobody),
             kind: CallerKind::Anonymous,
             permissions: if is_open { rights.into_iter().collect() } else { Permissions::NONE },
             // No hosts and no APIs; files as far as the configured roots go.
