@@ -74,9 +74,10 @@ async fn carry_out(site: &Site<'_>) -> u8 {
         Ok(backend) => backend.tools().await,
         Err(_) => Ok(Vec::new()),
     };
-    let cli = all()
-        .into_iter()
-        .fold(Cli::new(site.about(), tools.as_ref().map(Vec::clone).unwrap_or_default()), Cli::command);
+    let cli = Cli::new(site.about(), tools.as_ref().map(Vec::clone).unwrap_or_default())
+        .completers(site.app.completers.clone());
+    let own = site.app.commands.iter().map(|own| own.command());
+    let cli = all().into_iter().chain(own).fold(cli, Cli::command);
     match completions::answer(site, &cli) {
         Ok(None) => {}
         Ok(Some(text)) => {
