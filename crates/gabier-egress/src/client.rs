@@ -25,6 +25,9 @@ pub const MAX_REDIRECTS: usize = 5;
 /// The longest a request may take, redirects and body included.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest a request without redirects may take, the body included.
+pub const DIRECT_LIMIT: Duration = Duration::from_secs(15);
+
 /// The name we go by.
 const USER_AGENT: &str = concat!("gabier/", env!("CARGO_PKG_VERSION"));
 
@@ -128,12 +131,21 @@ impl Egress {
         let (host, limit) = (place(&url), request.limit.min(TIME_LIMIT));
         match tokio::time::timeout(limit, self.follow(request, url)).await {
             Ok(page) => page,
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("{host} did not answer within {} s", limit.as_secs_f64()),
-            )
-            .with("host", host)
-            .with("limit_s", limit.as_secs_f64())),
+            Err(_) => Err(late(host, limit)),
+        }
+    }
+
+    /// Sends a request to its own URL alone and gives whatever answers, a redirect included: for what must reach its
+    /// target or nobody (webhooks). At most [`DIRECT_LIMIT`].
+    pub async fn send_direct(&self, request: Request) -> Result<Page> {
+        let url = read_url(&request.url)?;
+        let (host, limit) = (place(&url), request.limit.min(DIRECT_LIMIT));
+        let reach = reach_of_hop(request.reach, &url.origin(), &url);
+        let hop = Hop { url, method: request.method, headers: request.headers, body: request.body };
+        let answer = async { read(hop.url.clone(), self.dial(request.tool, reach, &hop).await?).await };
+        match tokio::time::timeout(limit, answer).await {
+            Ok(page) => page,
+            Err(_) => Err(late(host, limit)),
         }
     }
 
@@ -249,6 +261,13 @@ async fn read(url: Url, mut response: reqwest::Response) -> Result<Page> {
         }
     }
     Ok(Page { url, status, headers, body: body.freeze(), truncated })
+}
+
+fn late(host: String, limit: Duration) -> Error {
+    let seconds = limit.as_secs_f64();
+    Error::new(ErrorKind::Timeout, format!("{host} did not answer within {seconds} s"))
+        .with("host", host)
+        .with("limit_s", seconds)
 }
 
 fn failed(url: &Url, reason: impl Into<String>) -> Error {

@@ -11,7 +11,7 @@ mod settings;
 mod vet;
 
 pub use address::{Class, classify};
-pub use client::{BODY_LIMIT, Egress, MAX_REDIRECTS, Page, Request, TIME_LIMIT, reason_of};
+pub use client::{BODY_LIMIT, DIRECT_LIMIT, Egress, MAX_REDIRECTS, Page, Request, TIME_LIMIT, reason_of};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use resolve::{Names, SystemNames};
 pub use settings::{Allow, Cidr, Settings};
