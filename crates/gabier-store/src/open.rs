@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::queue::Queue;
 use crate::{Embedded, Error, ErrorKind, Memory, Presence, Records, Result};
 
 /// A store that was opened, and this process's presence where there are others.
@@ -11,6 +12,8 @@ use crate::{Embedded, Error, ErrorKind, Memory, Presence, Records, Result};
 pub struct Store {
     /// Where records rest.
     pub records: Arc<dyn Records>,
+    /// Where tasks rest: the same store.
+    pub queue: Arc<dyn Queue>,
     /// This process among those of the machine that share the store; none when no other can.
     pub presence: Option<Arc<Presence>>,
     /// What to show people: `memory:` or `sqlite:/path/gabier.db`, without any secret.
@@ -95,7 +98,8 @@ impl fmt::Debug for Openers {
 
 #[expect(clippy::unnecessary_wraps, reason = "an opener like the others, which can fail")]
 fn open_memory(_url: &str, _opening: &Opening) -> Result<Store> {
-    Ok(Store { records: Arc::new(Memory::default()), presence: None, place: "memory:".to_owned() })
+    let memory = Arc::new(Memory::default());
+    Ok(Store { records: memory.clone(), queue: memory, presence: None, place: "memory:".to_owned() })
 }
 
 /// `sqlite:/data`, `sqlite:///data` and `sqlite:data`; what follows the scheme is the path as it stands.
@@ -112,9 +116,9 @@ fn open_directory(directory: &Path, opening: &Opening) -> Result<Store> {
     // First the data directory: its refusals matter more, and `run` lies in it.
     crate::private::make_directory(directory)?;
     let presence = Arc::new(Presence::hold(&meeting, &opening.role)?);
-    let records = Embedded::open(directory, Some(Arc::clone(&presence)))?;
-    let place = format!("sqlite:{}", records.file().display());
-    Ok(Store { records: Arc::new(records), presence: Some(presence), place })
+    let embedded = Arc::new(Embedded::open(directory, Some(Arc::clone(&presence)))?);
+    let place = format!("sqlite:{}", embedded.file().display());
+    Ok(Store { records: embedded.clone(), queue: embedded, presence: Some(presence), place })
 }
 
 /// The scheme before the first colon, when it has the form of one (RFC 3986, two letters at least).

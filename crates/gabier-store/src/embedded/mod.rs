@@ -1,4 +1,4 @@
-//! Records in a SQLite database that the processes of one user on one machine share.
+//! Records and tasks in a SQLite database that the processes of one user on one machine share.
 
 mod filesystem;
 mod mark;
@@ -7,11 +7,12 @@ mod readers;
 mod rows;
 mod schema;
 mod sqlite;
+mod tasks;
 mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -24,10 +25,11 @@ use self::pulse::Pulse;
 use self::readers::Readers;
 use self::rows::Prepared;
 use self::sqlite::{Access, Context as _, connect};
+use self::tasks::{Bell, Tasks};
 use self::writer::Writer;
 use crate::private;
 use crate::records::{Change, Expect, Record, Records, Version};
-use crate::{Error, ErrorKind, Presence, Result};
+use crate::{Clock, Error, ErrorKind, Presence, Result};
 
 /// The database within the data directory.
 const FILE: &str = "gabier.db";
@@ -42,6 +44,7 @@ pub struct Embedded {
     // Dropped in this order: the last connection to close folds the log into the file, and readers may not.
     readers: Readers,
     pulse: Pulse,
+    tasks: Tasks,
     writer: Writer,
     file: PathBuf,
 }
@@ -55,6 +58,11 @@ impl Embedded {
     /// Fails with `Exposed` when others than the user have access, `Unsupported` on a network file system, `Newer`
     /// when a newer program wrote it, `Damaged` when it is no database of ours, `Busy` or `Io`.
     pub fn open(directory: &Path, presence: Option<Arc<Presence>>) -> Result<Self> {
+        Self::open_by(directory, presence, Clock::default())
+    }
+
+    /// The same, with tasks that live by this clock.
+    pub fn open_by(directory: &Path, presence: Option<Arc<Presence>>, clock: Clock) -> Result<Self> {
         private::make_directory(directory)?;
         filesystem::refuse_network(directory)?;
         let file = directory.join(FILE);
@@ -68,14 +76,21 @@ impl Embedded {
             let waker = waker.clone();
             presence.on_wake(move || waker.wake());
         }
+        let (bell, others) = (Arc::new(OnceLock::<Bell>::new()), presence.clone());
+        let rung = Arc::clone(&bell);
         let committed = move || {
             waker.wake();
-            if let Some(presence) = &presence {
-                presence.wake_others();
+            if let Some(bell) = rung.get() {
+                bell.own();
+            }
+            if let Some(others) = &others {
+                others.wake_others();
             }
         };
         let writer = Writer::start(connection, file.clone(), committed)?;
-        Ok(Self { readers, pulse, writer, file })
+        let tasks = Tasks::start(&file, writer.handle()?, presence, clock)?;
+        let _ = bell.set(tasks.bell());
+        Ok(Self { readers, pulse, tasks, writer, file })
     }
 
     /// The database file.
@@ -127,7 +142,13 @@ impl Records for Embedded {
     }
 
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.readers.read(rows::check).boxed()
+        let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
+        let check = move |connection: &Connection| {
+            let faults = rows::check(connection)?;
+            // What cannot be read cannot be counted.
+            if faults.is_empty() { Tasks::check(connection, &directory) } else { Ok(faults) }
+        };
+        self.readers.read(check).boxed()
     }
 }
 

@@ -13,8 +13,8 @@ const APPLICATION_ID: i32 = 0x6761_6272;
 /// The format a step leads to, and its SQL.
 type Migration = (i64, &'static str);
 
-/// In order; a published one is never edited. The queue appends its own.
-const MIGRATIONS: &[Migration] = &[(1, RECORDS)];
+/// In order; a published one is never edited.
+const MIGRATIONS: &[Migration] = &[(1, RECORDS), (2, include_str!("tasks/schema.sql"))];
 
 const RECORDS: &str = "CREATE TABLE meta (
          name TEXT PRIMARY KEY,

@@ -10,6 +10,9 @@ use crate::{Error, ErrorKind, Result};
 /// How long a connection waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many prepared statements a connection keeps: all that stand in the code, and some lists.
+const STATEMENTS: usize = 96;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
@@ -30,6 +33,7 @@ pub(super) fn connect(file: &Path, access: Access) -> Result<Connection> {
 
 fn set_pragmas(connection: &Connection, access: Access) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "trusted_schema", false)?;
     if access == Access::Read {
         return Ok(());

@@ -79,7 +79,7 @@ async fn a_newer_format_is_refused_and_kept() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     assert_eq!(
         check(directory.path()),
-        "Newer: open DIR/gabier.db: its format is 99 and this program knows formats up to 1; use the newer gabier \
+        "Newer: open DIR/gabier.db: its format is 99 and this program knows formats up to 2; use the newer gabier \
          that wrote it, or another data directory"
     );
     let count: i64 = connection.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap();

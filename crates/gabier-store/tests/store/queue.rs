@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use gabier_store::queue::contract::{self, Trial};
 use gabier_store::queue::{Ms, Queue};
-use gabier_store::{Clock, Memory};
+use gabier_store::{Clock, Embedded, Memory, Presence};
 
 /// A clock that stands until it is moved.
 #[derive(Clone)]
@@ -58,4 +58,42 @@ async fn the_memory_store_keeps_the_contract() {
         InMemory { memory: Memory::with_clock(hand.clock()), hand }
     })
     .await;
+}
+
+/// A data directory that several open, each as a process would.
+struct InDirectory {
+    hand: Hand,
+    directory: tempfile::TempDir,
+    has_presences: bool,
+}
+
+impl Trial for InDirectory {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Queue>> {
+        let directory = self.directory.path();
+        let presence =
+            self.has_presences.then(|| Arc::new(Presence::hold(&directory.join("run"), "test").unwrap()));
+        let queue: Arc<dyn Queue> =
+            Arc::new(Embedded::open_by(directory, presence, self.hand.clock()).unwrap());
+        ready(queue).boxed()
+    }
+
+    fn pass(&self, time: Ms) -> BoxFuture<'_, ()> {
+        self.hand.pass(time);
+        ready(()).boxed()
+    }
+
+    fn is_quick(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_store_keeps_the_contract() {
+    for has_presences in [false, true] {
+        contract::holds(async || {
+            let directory = tempfile::tempdir().unwrap();
+            InDirectory { hand: Hand::default(), directory, has_presences }
+        })
+        .await;
+    }
 }
