@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use gabier_access::secret::Vault;
 use gabier_mcp::McpExtras;
 use gabier_term::Completers;
 use gabier_tool::{Catalog, Health, Result, Toolset};
@@ -64,6 +65,8 @@ pub struct Setup<'a> {
     pub loaded: &'a Loaded,
     /// The data directory; tools must not hand out what is in it.
     pub data_dir: &'a std::path::Path,
+    /// The secrets of the installation; opened by the call that needs one.
+    pub vault: &'a Arc<Vault>,
 }
 
 impl Setup<'_> {

@@ -53,6 +53,8 @@ pub use app::{App, OwnCommand, Setup};
 /// What commands are made of.
 pub use clap;
 pub use config::{Loaded, Origin, Variable, VariableUse};
+/// The vault, for services that log in somewhere.
+pub use gabier_access::secret;
 /// What MCP has and a tool has not.
 pub use gabier_mcp as mcp;
 /// What a tool is made of.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gabier_access::secret::{Keys, Vault};
 use gabier_access::{Access, Bootstrap, Limits};
 use gabier_mcp::{Mcp, McpOptions};
 use gabier_store::{Opening, Records as StoredRecords};
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use crate::app::{App, Setup};
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Loaded, LogLevel, Transport};
+use crate::config::{self, Config, Loaded, Loader, LogLevel, Transport};
 use crate::health::Parts;
 use crate::log::LogAudit;
 use crate::store::LazyStore;
@@ -29,6 +30,7 @@ pub(crate) struct Wired {
     pub(crate) name: String,
     pub(crate) store: Arc<LazyStore>,
     pub(crate) access: Arc<Access>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) health: Arc<dyn Health>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -50,11 +52,20 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
 
     let store = Arc::new(LazyStore::new(store_url(&config, &data_dir), Opening::role(role)));
     let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store), others: app.parts.clone() });
-    let (access, warnings) = access(&config, Arc::clone(&store) as _, Arc::clone(&clock))?;
+    let (access, mut warnings) = access(&config, Arc::clone(&store) as _, Arc::clone(&clock))?;
+
+    if config.vault.key.is_some() {
+        warnings.push(
+            "vault.key: a key in the environment is seen by whoever sees the process; name a file".to_owned(),
+        );
+    }
+    let keys = vault_keys(app, &config, &data_dir);
+    let vault = Vault::new(Arc::clone(&store) as _, Arc::clone(&clock), Arc::clone(&redactor), keys);
+    let vault = Arc::new(vault);
 
     let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
     let mut catalog = Catalog::new();
-    let setup = Setup { loaded, data_dir: &data_dir };
+    let setup = Setup { loaded, data_dir: &data_dir, vault: &vault };
     app.binders.iter().try_for_each(|bind| bind(&setup, &mut catalog))?;
     catalog.bind(Toolset { name: "system", tools: tools::system::TOOLS }, &services);
     catalog.bind(tools::access::TOOLSET, &access);
@@ -79,7 +90,7 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
     };
     let dispatch = Arc::new(Dispatch::new(Arc::new(catalog), guards));
     services.set_dispatch(&dispatch);
-    Ok(Wired { config, data_dir, name, store, access, health, limits, clock, dispatch, warnings })
+    Ok(Wired { config, data_dir, name, store, access, vault, health, limits, clock, dispatch, warnings })
 }
 
 impl Wired {
@@ -178,6 +189,21 @@ fn learn_secrets(config: &Config, redactor: &Redactor) {
     for secret in secrets.into_iter().flatten() {
         redactor.learn(secret.to_secret_string());
     }
+}
+
+/// What opens the vault: what the settings say, else a file in the user's configuration folder.
+fn vault_keys(app: &App, config: &Config, data_dir: &Path) -> Keys {
+    use etcetera::base_strategy::BaseStrategy;
+    let vault = &config.vault;
+    let file = if vault.key_file.is_empty() {
+        let folder = Loader::folders().map(|folders| folders.config_dir().join(app.name));
+        folder.unwrap_or_else(|| data_dir.to_owned()).join("vault/key")
+    } else {
+        PathBuf::from(&vault.key_file)
+    };
+    let secret =
+        |secret: &Option<gabier_tool::Secret>| secret.as_ref().map(gabier_tool::Secret::to_secret_string);
+    Keys { file, passphrase: secret(&vault.passphrase), key: secret(&vault.key) }
 }
 
 /// The data directory: the configured one, or the user's.

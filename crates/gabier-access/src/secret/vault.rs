@@ -1,6 +1,6 @@
 //! The vault, as everybody else meets it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gabier_store::{Expect, Record, Records, Version};
@@ -90,13 +90,19 @@ impl Vault {
         Self { records, clock, redactor, keys, memory: Mutex::default() }
     }
 
+    /// The file in which keys are looked for.
+    pub fn key_file(&self) -> &Path {
+        self.keys.file()
+    }
+
     /// Makes a vault without secrets. Fails with `CONFLICT` when there is one.
     pub async fn init(&self, choice: Option<KeyChoice>) -> Result<Listing> {
         if self.record().await?.is_some() {
             return Err(Error::new(ErrorKind::Conflict, "make a vault: there is one already"));
         }
-        let open = self.make(choice.unwrap_or_else(|| self.keys.usual()), |_| Ok(())).await?;
-        open.map(|open| self.listing(&open))
+        let choice = choice.unwrap_or_else(|| self.keys.usual());
+        let open = self.make(choice.clone(), |_| Ok(())).await?;
+        open.map(|open| self.listing(&open).sealed_by(&choice))
             .ok_or_else(|| Error::new(ErrorKind::Conflict, "make a vault: there is one already"))
     }
 
@@ -265,7 +271,7 @@ impl Vault {
     ) -> Result<Listing> {
         let (open, _) = self.open().await?.ok_or_else(none)?;
         let vault = open.vault().to_owned();
-        let fresh = self.fresh(vault.clone(), choice).await?;
+        let fresh = self.fresh(vault.clone(), choice.clone()).await?;
         let mut former = String::new();
         let sealed = self.change(|open| {
             former.clone_from(&open.wrap().key);
@@ -273,7 +279,7 @@ impl Vault {
             Ok(self.listing(open))
         });
         match sealed.await {
-            Ok(listing) => fresh.settle(&vault, &former).map(|()| listing),
+            Ok(listing) => fresh.settle(&vault, &former).map(|()| listing.sealed_by(&choice)),
             Err(error) => {
                 // A write that failed may have happened: its key goes only where another one is seen in the record.
                 if let Ok(Some((open, _))) = self.open().await
@@ -299,6 +305,16 @@ impl Vault {
         };
         let secrets = open.names().map(|(name, set)| (name.to_owned(), set.to_owned())).collect();
         Listing { vault: open.vault().to_owned(), seal, secrets }
+    }
+}
+
+impl Listing {
+    /// The listing of a vault that was sealed just now.
+    fn sealed_by(mut self, choice: &KeyChoice) -> Self {
+        if let (Seal::Key { file, .. }, KeyChoice::File(chosen)) = (&mut self.seal, choice) {
+            file.clone_from(chosen);
+        }
+        self
     }
 }
 

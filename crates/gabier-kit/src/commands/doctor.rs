@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap::Command;
+use gabier_access::secret::Seal;
 use gabier_store::Records as _;
 use gabier_tool::{Block, Cell, Column, Result, Tone, View};
 use serde_json::json;
@@ -52,6 +53,7 @@ async fn look(site: &Site<'_>, loaded: &Loaded, wired: &Wired) -> Vec<Finding> {
     }));
     findings.extend(store(wired).await);
     findings.extend(tokens(site, wired).await);
+    findings.push(vault(site, wired).await);
     findings.extend(["ssh", "docker", "systemctl"].map(|program| on_path(site, program)));
     findings.push(tls(wired));
     let installation = Installation { loaded, data_dir: &wired.data_dir };
@@ -93,6 +95,24 @@ async fn tokens(site: &Site<'_>, wired: &Wired) -> Vec<Finding> {
             })
             .collect(),
         Err(error) => vec![Finding::fail("tokens", error.message())],
+    }
+}
+
+async fn vault(site: &Site<'_>, wired: &Wired) -> Finding {
+    match wired.vault.list().await {
+        Ok(None) => Finding::ok("vault", "none yet: the first secret makes it"),
+        Ok(Some(listing)) => {
+            let secrets = listing.secrets.len();
+            let by = match listing.seal {
+                Seal::Passphrase => "a passphrase".to_owned(),
+                Seal::Key { file, .. } => {
+                    format!("the key in {}: keep a copy of it apart from the store", file.display())
+                }
+            };
+            Finding::ok("vault", format!("{secrets} secrets, sealed with {by}"))
+        }
+        Err(error) => Finding::fail("vault", error.message())
+            .with_cure(error.next().map_or_else(|| format!("{} vault list", site.app.name), str::to_owned)),
     }
 }
 

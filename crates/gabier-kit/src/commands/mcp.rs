@@ -23,6 +23,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let caller = wired.identify(Surface::McpStdio).await?;
     let shutdown = CancellationToken::new();
     super::serve::stop_on_signal(&shutdown);
+    super::serve::follow(&wired, &shutdown);
     mcp.serve_stdio(caller, shutdown).await?;
     Ok(Report::done())
 }

@@ -14,6 +14,7 @@ mod shell;
 mod site;
 mod token;
 mod tools;
+mod vault;
 mod version;
 
 use std::process::ExitCode;
@@ -26,7 +27,6 @@ use serde_json::Map;
 pub(crate) use site::{Report, Site};
 
 use crate::app::{App, Setup};
-use crate::wiring::data_dir;
 
 /// Short forms of tools that every server has.
 const SHORT: [(&str, &str); 2] = [("health", "system_health"), ("about", "system_about")];
@@ -42,6 +42,7 @@ fn all() -> Vec<Command> {
         config::command(),
         token::command(),
         admin::command(),
+        vault::command(),
         tools::command(),
         openapi::command(),
         completions::command(),
@@ -142,8 +143,9 @@ async fn own(site: &Site<'_>, name: &str, matches: &ArgMatches) -> Result<Report
     let command =
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no command {name:?}")))?;
     let loaded = site.loaded()?;
-    let data_dir = data_dir(site.app, &loaded.config()?)?;
-    command.run(&Setup { loaded, data_dir: &data_dir }, matches).await.map(Report::data)
+    let wired = site.wire(loaded, "cli", None)?;
+    let setup = Setup { loaded, data_dir: &wired.data_dir, vault: &wired.vault };
+    command.run(&setup, matches).await.map(Report::data)
 }
 
 async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
@@ -155,6 +157,7 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "config" => config::run(site, matches),
         "token" => token::run(site, matches).await,
         "admin" => admin::run(site, matches).await,
+        "vault" => vault::run(site, matches).await,
         "tools" => tools::run(site, matches).await,
         "openapi" => openapi::run(site),
         "completions" => completions::run(site, matches),

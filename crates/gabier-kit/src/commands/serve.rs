@@ -51,6 +51,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let bound = web.bind().await.map_err(|error| site.configured(error))?;
     banner(site, &wired, bound.local_addr());
     let tending = tend(&wired, shutdown.clone());
+    follow(&wired, &shutdown);
     if wired.config.server.transport == Transport::Both {
         let caller = wired.identify(Surface::McpStdio).await?;
         let stdio = mcp.serve_stdio(caller, shutdown.clone());
@@ -64,6 +65,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
 }
 
 async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<Report> {
+    follow(wired, &shutdown);
     let caller = wired.identify(Surface::McpStdio).await?;
     wired.mcp(app, &wired.config.server.profile)?.serve_stdio(caller, shutdown).await?;
     Ok(Report::done())
@@ -100,6 +102,18 @@ fn reload_on_signal(certificate: Reload) {
             }
         }
     });
+}
+
+/// Keeps the secrets of the vault out of every answer, whichever process sets them.
+pub(crate) fn follow(wired: &Wired, shutdown: &CancellationToken) {
+    let (vault, shutdown) = (Arc::clone(&wired.vault), shutdown.clone());
+    tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+        loop {
+            vault.follow().await;
+            // The store is down: it is opened by whoever needs it next.
+            tokio::time::sleep(TEND).await;
+        }
+    }));
 }
 
 async fn tend(wired: &Wired, shutdown: CancellationToken) {

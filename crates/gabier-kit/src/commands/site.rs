@@ -73,6 +73,14 @@ impl<'a> Site<'a> {
         self.loader.with_flags(flags).load().map_err(|error| self.unusable(error.message().to_owned()))
     }
 
+    /// The settings with one more, which a flag of a command sets.
+    pub(crate) fn loaded_with_secret(&self, key: &str, value: String) -> Result<Loaded> {
+        let name = key.rsplit('.').next().unwrap_or(key).to_owned();
+        let mut flags = self.loader.flags.clone();
+        flags.push(Flag { key: key.to_owned(), name, value: value.into() });
+        self.loader.with_flags(flags).load().map_err(|error| self.unusable(error.message().to_owned()))
+    }
+
     /// A configuration that nothing can run with: exit 1, not the 2 of a bad command line.
     pub(crate) fn unusable(&self, message: String) -> Error {
         Error::new(ErrorKind::NotAvailable, message).with_next(format!("{} config check", self.app.name))

@@ -32,6 +32,8 @@ pub struct Config {
     pub log: Log,
     /// Where state rests.
     pub store: Store,
+    /// What opens the vault of secrets.
+    pub vault: Vault,
     /// The command line as a client of a server.
     pub client: Client,
     /// Standard input and output.
@@ -179,6 +181,18 @@ pub enum LogFormat {
 pub struct Store {
     /// `sqlite:PATH` or `memory:`; SQLite in the data directory when empty.
     pub url: String,
+}
+
+/// What opens the vault of secrets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vault {
+    /// File of its key; `vault/key` in the user's configuration folder when empty. Never in the data directory.
+    pub key_file: String,
+    /// Passphrase, 12 characters or more, where it is sealed with one.
+    pub passphrase: Option<Secret>,
+    /// The key itself, 32 bytes in base64 or hexadecimal digits; a file is safer.
+    pub key: Option<Secret>,
 }
 
 /// The command line as a client.
