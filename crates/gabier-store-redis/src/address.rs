@@ -6,8 +6,8 @@ use gabier_store::{Error, ErrorKind, Opening, Result, Store};
 use redis::Client;
 use url::Url;
 
-use crate::Records;
 use crate::listen::Listener;
+use crate::{Queue, Records};
 
 /// Opens the store behind `redis://[user:password@]host[:port][/database]`, or `rediss:` for TLS. Nothing is sent: the
 /// first call connects.
@@ -16,8 +16,9 @@ use crate::listen::Listener;
 pub fn open(url: &str, _opening: &Opening) -> Result<Store> {
     let address = Address::parse(url)?;
     let listener = Arc::new(Listener::start(address.client.clone())?);
+    let queue = Queue::new(&address.client, Arc::clone(&listener))?;
     let records = Records::new(&address.client, listener);
-    Ok(Store { records: Arc::new(records), presence: None, place: address.place })
+    Ok(Store { records: Arc::new(records), queue: Arc::new(queue), presence: None, place: address.place })
 }
 
 /// A server's address, understood.

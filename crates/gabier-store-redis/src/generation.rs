@@ -38,10 +38,11 @@ impl Generation {
         if lock(&self.failed).is_some_and(is_fresh) {
             return Err(silent());
         }
+        let anew = || self.connect().and_then(|connection| self.ask(connection));
         let answer = match self.idle() {
-            // A connection that was lost while it was idle says nothing about the server.
-            Some(connection) => self.ask(connection).or_else(|_| self.connect().and_then(|new| self.ask(new))),
-            None => self.connect().and_then(|new| self.ask(new)),
+            // A connection that was lost while it was idle says nothing about the server; silence does.
+            Some(connection) => self.ask(connection).or_else(|error| if error.is_timeout() { Err(error) } else { anew() }),
+            None => anew(),
         };
         answer.map_err(|source| {
             *lock(&self.failed) = Some(Instant::now());

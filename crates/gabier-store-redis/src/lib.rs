@@ -9,7 +9,9 @@ mod link;
 mod listen;
 mod queue;
 mod records;
+mod report;
 
 pub use address::open;
 pub use queue::Queue;
 pub use records::Records;
+pub use report::{Finding, Report};

@@ -1,5 +1,10 @@
-//! Records on a real server, which the tests start.
+//! The store on a real server, which the tests start; and with BullMQ on Node beside it.
 
+mod bullmq;
+mod faults;
+mod peer;
 mod queue;
 mod records;
+mod scripts;
 mod server;
+mod support;
