@@ -32,6 +32,15 @@ impl RecordedKeys {
         Self { inventory, files }
     }
 
+    /// The records are read anew: another process may have recorded a key since the target was resolved.
+    async fn pinned(&self, endpoint: &Endpoint) -> Result<Vec<PinnedKey>> {
+        match self.inventory.get(&endpoint.alias).await {
+            Ok(record) => Ok(record.pinned),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(endpoint.pinned.clone()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn files(&self) -> Result<KnownHosts> {
         let files = self.files.clone();
         tokio::task::spawn_blocking(move || KnownHosts::read(&files))
@@ -44,21 +53,17 @@ impl HostKeys for RecordedKeys {
     fn algorithms<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Vec<String>>> {
         async move {
             let files = self.files().await?;
+            let pinned = self.pinned(endpoint).await?;
             let recorded = files.recorded(&Place::new(&endpoint.host, endpoint.port));
             let recorded = recorded.into_iter().map(|recorded| recorded.key.algorithm().to_owned());
-            Ok(endpoint.pinned.iter().map(|pinned| pinned.algorithm.clone()).chain(recorded).collect())
+            Ok(pinned.iter().map(|pinned| pinned.algorithm.clone()).chain(recorded).collect())
         }
         .boxed()
     }
 
     fn check<'a>(&'a self, endpoint: &'a Endpoint, key: &'a HostKey) -> BoxFuture<'a, Result<bool>> {
         async move {
-            // The records are read anew: another process may have recorded a key since the target was resolved.
-            let pinned = match self.inventory.get(&endpoint.alias).await {
-                Ok(record) => record.pinned,
-                Err(error) if error.kind() == ErrorKind::NotFound => endpoint.pinned.clone(),
-                Err(error) => return Err(error),
-            };
+            let pinned = self.pinned(endpoint).await?;
             let known = self.files().await?.check(&Place::new(&endpoint.host, endpoint.port), key);
             match decide(endpoint, &pinned, &known, key)? {
                 Verdict::Known => Ok(false),

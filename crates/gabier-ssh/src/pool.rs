@@ -214,6 +214,13 @@ impl HostPool {
     }
 }
 
+/// Whether a connection on which much comes is given to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Floods {
+    Avoid,
+    Take,
+}
+
 /// Connections to one target for one sort of traffic.
 struct Lane {
     connector: Arc<Connector>,
@@ -266,7 +273,7 @@ impl Drop for Lease {
             slot.in_use -= 1;
             slot.idle_since = Instant::now();
         }
-        Lane::serve(&lane, &mut state);
+        Lane::serve(&lane, &mut state, Floods::Avoid);
     }
 }
 
@@ -296,7 +303,7 @@ impl Lane {
             } else {
                 state.waiting.push_back(sender);
             }
-            Self::serve(self, &mut state);
+            Self::serve(self, &mut state, Floods::Avoid);
         }
         let last = Instant::now() + self.connector.settings.wait_limit;
         match timeout_at(deadline.min(last), receiver).await {
@@ -313,11 +320,18 @@ impl Lane {
     }
 
     /// Gives free channels to those who wait, first come first served, and dials when there are too few.
-    fn serve(lane: &Arc<Self>, state: &mut LaneState) {
+    ///
+    /// A connection on which one command floods is taken only when no other can be had.
+    fn serve(lane: &Arc<Self>, state: &mut LaneState, floods: Floods) {
         state.slots.retain(|slot| slot.connection.is_alive());
-        while let Some(slot) =
-            state.slots.iter_mut().filter(|slot| slot.in_use < slot.room).min_by_key(|slot| slot.in_use)
-        {
+        let can_grow = state.slots.len() < lane.most && floods == Floods::Avoid;
+        loop {
+            let free = state.slots.iter_mut().filter(|slot| slot.in_use < slot.room);
+            let best = free.min_by_key(|slot| (slot.connection.is_flooded(), slot.in_use));
+            let Some(slot) = best else { break };
+            if can_grow && slot.connection.is_flooded() {
+                break;
+            }
             let Some(waiter) = state.waiting.pop_front() else { return };
             if waiter.is_closed() {
                 continue;
@@ -356,6 +370,7 @@ impl Lane {
     fn dialled(lane: &Arc<Self>, result: Result<Connection, Failure>) {
         let mut state = lane.state();
         state.dialling -= 1;
+        let mut floods = Floods::Avoid;
         match result {
             Ok(connection) => {
                 let learnt = state.learnt.unwrap_or(CHANNELS);
@@ -371,9 +386,9 @@ impl Lane {
                 }
             }
             // Those who wait have other connections to wait for.
-            Err(_) => return,
+            Err(_) => floods = Floods::Take,
         }
-        Self::serve(lane, &mut state);
+        Self::serve(lane, &mut state, floods);
     }
 
     /// The server refused one more channel: fewer from now on.

@@ -221,7 +221,10 @@ pub(super) async fn stop_running(
     while hold.pid().is_none() && Instant::now() < last && connection.is_alive() {
         sleep_until(Instant::now() + Duration::from_millis(20)).await;
     }
-    writer.signal_term().await;
+    // Dropbear would signal the shell alone, and its children could not be found any more.
+    if !connection.is_dropbear() {
+        writer.signal_term().await;
+    }
     let stopped = stop(pool, target, connection, hold.pid()).await;
     writer.close().await;
     stopped

@@ -9,16 +9,20 @@ use futures::future::BoxFuture;
 use gabier_host::{Captured, Command, End, Execution, Shell, Sink, Stream, Target, quote};
 use gabier_tool::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::hold::Hold;
 use super::mark::{Marks, Piece, word};
 use super::run::{announce, cancelled, lost, refused, stop_running};
+use crate::failure::Failure;
 use crate::pool::{Lease, Pool};
 use crate::transport::{Ended, Event, Writer};
 
 /// No limit at all, in a form that can be added to a clock.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The longest a shell takes to come up.
+const READY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The account's own shell where it reads POSIX scripts, else `sh`.
 const BEGIN: &str = r#"case "${SHELL##*/}" in bash|ksh|mksh|dash|ash) exec "$SHELL";; *) exec sh;; esac"#;
@@ -31,7 +35,7 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
     let (channel, lease) = opened.map_err(|failure| Error::from(failure.at(&target.endpoint, false)))?;
     let hold = Hold::new(0, None, &word);
     let step: Arc<Mutex<Option<Step>>> = Arc::default();
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, mut events) = mpsc::unbounded_channel();
     let (output, current) = (hold.clone(), Arc::clone(&step));
     let (writer, mut drained) = channel.drain(move |event| match event {
         Event::Data(stream, bytes) => {
@@ -41,7 +45,11 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
                     let _ = sender.send(Happened::Done);
                 }
             } else {
+                let was_known = output.pid().is_some();
                 output.push(stream, bytes);
+                if !was_known && output.pid().is_some() {
+                    let _ = sender.send(Happened::Ready);
+                }
             }
         }
         Event::Exited(code) => drop(sender.send(Happened::Exited(End::Exited(code)))),
@@ -58,6 +66,11 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
         }
     });
     let _ = writer.exec(&format!("{}\n{BEGIN}", announce(&word))).await;
+    match timeout(READY_LIMIT, events.recv()).await {
+        Ok(Some(Happened::Ready)) => {}
+        Ok(Some(Happened::Refused)) => return Err(refused(target)),
+        _ => return Err(no_shell(target)),
+    }
     let session =
         Session { pool: Arc::clone(pool), target: target.clone(), lease, writer, events, ended, hold, step };
     Ok(Box::new(SshShell(Some(Box::new(session)))))
@@ -105,6 +118,7 @@ struct Session {
 }
 
 enum Happened {
+    Ready,
     Done,
     Exited(End),
     Refused,
@@ -220,6 +234,7 @@ impl Session {
                 tokio::select! {
                     _ = &mut sending, if !is_sent => is_sent = true,
                     Some(happened) = self.events.recv() => match happened {
+                        Happened::Ready => {}
                         Happened::Done => return Ok((None, false, Vec::new())),
                         Happened::Exited(end) => exit = Some(end),
                         Happened::Refused => return Err(refused(&self.target)),
@@ -253,6 +268,11 @@ impl Drop for SshShell {
             runtime.spawn(async move { session.writer.close().await });
         }
     }
+}
+
+fn no_shell(target: &Target) -> Error {
+    let message = format!("opening a shell on {}: the account runs none", target.alias());
+    Failure::new(ErrorKind::NotAvailable, "NO_SHELL", message).at(&target.endpoint, false).into()
 }
 
 fn fresh_word() -> Result<String> {

@@ -139,6 +139,11 @@ impl Connection {
         !self.handle.is_closed() && self.via.as_ref().is_none_or(|via| via.is_alive())
     }
 
+    /// True while so much comes that a command would wait behind it.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.cutter.is_flooded()
+    }
+
     /// Why it ended.
     pub(crate) fn lost(&self) -> String {
         self.report.lost().unwrap_or_else(|| "the connection ended".to_owned())

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use gabier_host::ByteStream;
@@ -29,7 +30,21 @@ struct State {
 struct Begin {
     bytes: Vec<u8>,
     version: Option<String>,
+    meter: Option<Meter>,
 }
+
+/// How much comes, over the last moments.
+#[derive(Clone, Copy)]
+struct Meter {
+    since: Instant,
+    bytes: u64,
+    rate: u64,
+}
+
+/// Over how long the rate is taken.
+const MOMENT: Duration = Duration::from_millis(100);
+/// More bytes a second than this is a flood.
+const FLOOD: u64 = 4 << 20;
 
 impl Cutter {
     /// Ends the stream for both sides.
@@ -54,12 +69,28 @@ impl Cutter {
         String::from_utf8_lossy(&self.begin().bytes).chars().take(80).collect()
     }
 
+    /// True while so much comes that a command would wait behind it.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.begin().meter.is_some_and(|meter| meter.rate > FLOOD && meter.since.elapsed() < MOMENT * 5)
+    }
+
     fn begin(&self) -> std::sync::MutexGuard<'_, Begin> {
         self.0.begin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Begin {
+    fn count(&mut self, bytes: u64) {
+        let now = Instant::now();
+        let meter = self.meter.get_or_insert(Meter { since: now, bytes: 0, rate: 0 });
+        meter.bytes += bytes;
+        let passed = now - meter.since;
+        if passed >= MOMENT {
+            let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).max(1);
+            *meter = Meter { since: now, bytes: 0, rate: meter.bytes * 1000 / millis };
+        }
+    }
+
     fn read(&mut self, bytes: &[u8]) {
         if self.version.is_some() || self.bytes.len() > LONGEST {
             return;
@@ -102,6 +133,7 @@ impl AsyncRead for CutStream {
         if read.is_ready() && buf.filled().len() > before {
             let mut begin = self.state.begin.lock().unwrap_or_else(PoisonError::into_inner);
             begin.read(&buf.filled()[before..]);
+            begin.count((buf.filled().len() - before) as u64);
         }
         read
     }

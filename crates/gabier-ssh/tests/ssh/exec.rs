@@ -61,7 +61,8 @@ async fn fifty_megabytes_are_counted_and_only_their_ends_kept() {
     let server = Sshd::new().start();
     let fleet = Fleet::new();
     let host = fleet.add("web1", &server).await;
-    let ran = host.exec(Command::new("echo begin; head -c 50000000 /dev/zero; echo; echo end")).await.unwrap();
+    let ran =
+        host.exec(Command::new("echo begin; head -c 50000000 /dev/zero; echo; echo end")).await.unwrap();
     assert_eq!((ran.end.clone(), ran.stdout.bytes, ran.stdout.lines), (End::Exited(0), 50_000_011, 3));
     assert!(ran.stdout.head.len() + ran.stdout.tail.len() <= Command::KEEP);
     assert!(ran.stdout.head.starts_with(b"begin\n") && ran.stdout.tail.ends_with(b"\nend\n"));
@@ -119,7 +120,10 @@ async fn a_listener_hears_output_while_it_comes() {
     let fleet = Fleet::new();
     let host = fleet.add("web1", &server).await;
     let heard = Arc::new(Heard::default());
-    let script = format!("echo one; while [ ! -e {0}/go ]; do sleep 0.02; done; echo two >&2", server.dir.path().display());
+    let script = format!(
+        "echo one; while [ ! -e {0}/go ]; do sleep 0.02; done; echo two >&2",
+        server.dir.path().display()
+    );
     let command = Command::new(script).heard_by(Arc::clone(&heard) as _).within(Duration::from_secs(20));
     let running = tokio::spawn(async move { host.exec(command).await.unwrap() });
     while heard.0.lock().unwrap().is_empty() {

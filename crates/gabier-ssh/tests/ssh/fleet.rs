@@ -21,7 +21,8 @@ struct Given(Mutex<HashMap<String, String>>);
 impl Secrets for Given {
     fn open<'a>(&'a self, source: &'a SecretSource) -> BoxFuture<'a, Result<Secret>> {
         let secret = self.0.lock().unwrap().get(&source.0).cloned();
-        std::future::ready(secret.map(Secret::from).ok_or_else(|| Error::not_found("opening a secret"))).boxed()
+        std::future::ready(secret.map(Secret::from).ok_or_else(|| Error::not_found("opening a secret")))
+            .boxed()
     }
 }
 
