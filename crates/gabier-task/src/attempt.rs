@@ -60,7 +60,8 @@ impl Engine {
                 }
                 how
             }
-            Err(_) => Some(End::Release),
+            // The server is ending.
+            Err(_) => Some(self.not_now(&hold).await),
         };
         let Some(how) = how else {
             tracing::warn!(task = id.as_str(), tool = task.asked.tool, "lost an attempt to another process");
@@ -74,7 +75,7 @@ impl Engine {
     fn keep_beating(self: &Arc<Self>, backing: &Backing) {
         if self.leases.take_beat() {
             let (engine, backing) = (Arc::clone(self), backing.clone());
-            self.running.spawn(async move {
+            self.beating.spawn(async move {
                 engine.leases.beat_on(&*backing.queue, &backing.worker).await;
             });
         }
@@ -239,7 +240,7 @@ fn cancelled(task: &Task, why: &str, error: &Error) -> End {
     let stopped = error.details().get("stopped").cloned().unwrap_or_else(|| "verified".into());
     let message = format!("{} was cancelled {why}", task.asked.tool);
     let mut kept = KeptError::of(&Error::new(ErrorKind::Cancelled, message));
-    kept.details = error.details().clone();
+    kept.details.clone_from(error.details());
     kept.details.insert("stopped".to_owned(), stopped);
     End::Finish { state: State::Cancelled, result: None, error: Some(kept.to_value()), dead_letter: false }
 }
@@ -247,6 +248,7 @@ fn cancelled(task: &Task, why: &str, error: &Error) -> End {
 /// What an ended call would have given its caller, without a look into the store.
 pub(crate) fn answer(task: &Task, how: &End) -> Option<Result<gabier_tool::Done>> {
     let End::Finish { state, result, error, .. } = how else { return None };
-    let ended = Task { state: *state, result: result.clone(), error: error.clone(), ..task.clone() };
+    let mut ended = task.clone();
+    (ended.state, ended.result, ended.error) = (*state, result.clone(), error.clone());
     Some(crate::kept::answer(&ended))
 }

@@ -97,7 +97,7 @@ impl Engine {
                 _ => Vec::new(),
             },
             reply: match phase {
-                Phase::Completed => kept::reply(task),
+                Phase::Completed => Some(kept::reply(task)),
                 _ => None,
             },
         }

@@ -118,15 +118,15 @@ pub(crate) fn answer(task: &Task) -> Result<Done> {
     }
 }
 
-/// The answer of an ended task as faces get it; none where its tool gave none.
-pub(crate) fn reply(task: &Task) -> Option<Reply> {
+/// The answer of an ended task as faces get it.
+pub(crate) fn reply(task: &Task) -> Reply {
     let at = timestamp(task.finished.unwrap_or(task.updated));
     match result(task) {
         Some(result) => {
             let Done { data, outcome, view, sanitised } = result.into_done();
-            Some(Reply { envelope: Envelope::Success { outcome, data, sanitised }, view })
+            Reply { envelope: Envelope::Success { outcome, data, sanitised }, view }
         }
-        None => Some(Reply { envelope: Envelope::Failure { error: error(task), at }, view: View::default() }),
+        None => Reply { envelope: Envelope::Failure { error: error(task), at }, view: View::default() },
     }
 }
 

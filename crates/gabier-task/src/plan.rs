@@ -1,6 +1,8 @@
 //! A call as a task: which queue it goes to and what is written of it.
 
-use gabier_store::queue::{NewTask, Then, ThenOn};
+use std::collections::HashMap;
+
+use gabier_store::queue::{NewTask, TaskId, Then, ThenOn};
 use gabier_tool::guard::Work;
 use gabier_tool::{Entry, Error, Mode, Result, Retry, Terms, Timestamp};
 use serde_json::{Map, Value};
@@ -39,6 +41,11 @@ impl Engine {
                 "arguments with secrets are not kept, so this call must run while its caller waits",
             ));
         }
+        let dispatch = self.dispatch()?;
+        for next in &terms.then {
+            let entry = dispatch.catalog().find(&next.tool)?;
+            refuse_secrets(entry, &Value::Object(next.arguments.clone()), "then")?;
+        }
         let retry = if is_secret { Retry::Never } else { entry.facts.retry };
         Ok(NewTask {
             id: task_id()?,
@@ -56,7 +63,7 @@ impl Engine {
             max_attempts: retry::attempts(retry),
             retry_safe: retry != Retry::Never,
             arguments: (**kept).clone(),
-            context: Context { is_secret, ..Context::of(running) }.to_value(),
+            context: Context { is_secret, terms: bare(terms), ..Context::of(running) }.to_value(),
             callback: terms.callback_url.clone(),
             then: followers(terms),
             retried_from: None,
@@ -65,6 +72,96 @@ impl Engine {
             claim: None,
         })
     }
+}
+
+/// A task that no call made: one that follows another, or is scheduled.
+pub(crate) struct Origin<'a> {
+    pub(crate) tool: &'a str,
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) owner: &'a str,
+    /// What makes it one, however often it is tried to start it.
+    pub(crate) key: String,
+    pub(crate) parent: Option<TaskId>,
+    pub(crate) context: Context,
+}
+
+impl Engine {
+    /// What is to be written of a task that no call made. Whether its tool exists, and takes the arguments, and its
+    /// owner may call it, shows when it starts.
+    pub(crate) fn made(&self, origin: Origin<'_>) -> Result<NewTask> {
+        let Origin { tool, mut arguments, owner, key, parent, context } = origin;
+        let dispatch = self.dispatch()?;
+        let entry = dispatch.catalog().get(tool);
+        let terms = entry.map(|entry| take_terms(entry, &mut arguments)).unwrap_or_default();
+        let retry = entry.map_or(Retry::Never, |entry| entry.facts.retry);
+        let arguments = Value::Object(arguments);
+        Ok(NewTask {
+            id: task_id()?,
+            queue: BACKGROUND.to_owned(),
+            tool: entry.map_or(tool, |entry| entry.facts.name).to_owned(),
+            kind: entry.map_or("tool", |entry| entry.facts.kind).to_owned(),
+            alias: entry.and_then(|entry| alias(entry, &arguments)),
+            label: label(&arguments),
+            owner: owner.to_owned(),
+            idempotency_key: Some(key),
+            priority: terms.priority.unwrap_or(PRIORITY),
+            run_at: None,
+            deadline: terms.deadline.map(|at| at.timestamp_millis()),
+            ttl: Some(self.settings.ttl_ms()),
+            max_attempts: retry::attempts(retry),
+            retry_safe: retry != Retry::Never,
+            callback: terms.callback_url.clone(),
+            then: followers(&terms),
+            context: Context { terms: bare(&terms), given: HashMap::default(), ..context }.to_value(),
+            arguments,
+            retried_from: None,
+            retry_count: 0,
+            parent,
+            claim: None,
+        })
+    }
+}
+
+/// Refuses arguments that could not be kept: a follower or a schedule knows no secrets.
+pub(crate) fn refuse_secrets(entry: &Entry, arguments: &Value, parameter: &str) -> Result<()> {
+    if !holds_secret(arguments, &entry.schemas().input) {
+        return Ok(());
+    }
+    let message = format!("holds a secret of {}, and secrets are not kept", entry.facts.name);
+    Err(Error::invalid(parameter, message))
+}
+
+fn holds_secret(value: &Value, schema: &Value) -> bool {
+    if schema.get("writeOnly").is_some_and(|mark| mark == true) {
+        return !value.is_null();
+    }
+    match value {
+        Value::Object(object) => object.iter().any(|(key, inner)| {
+            let schema = schema.get("properties").and_then(|properties| properties.get(key));
+            schema.is_some_and(|schema| holds_secret(inner, schema))
+        }),
+        Value::Array(items) => {
+            schema.get("items").is_some_and(|schema| items.iter().any(|inner| holds_secret(inner, schema)))
+        }
+        _ => false,
+    }
+}
+
+/// Takes the parameters out that dispatch added, as dispatch does.
+fn take_terms(entry: &Entry, arguments: &mut Map<String, Value>) -> Terms {
+    let is_common = |name: &str| {
+        let mark = entry.schemas().input.get("properties").and_then(|all| all.get(name)?.get("x-common"));
+        mark.is_some_and(|mark| mark == true)
+    };
+    let names: Vec<String> = arguments.keys().filter(|name| is_common(name)).cloned().collect();
+    let taken: Map<String, Value> =
+        names.into_iter().filter_map(|name| arguments.shift_remove_entry(&name)).collect();
+    serde_json::from_value(Value::Object(taken)).unwrap_or_default()
+}
+
+/// Terms without what stands in the task itself.
+fn bare(terms: &Terms) -> Terms {
+    Terms { then: Vec::new(), callback_url: None, idempotency_key: None, background: false, ..terms.clone() }
 }
 
 fn followers(terms: &Terms) -> Vec<Then> {

@@ -9,7 +9,7 @@ use gabier_tool::{ErrorKind, Retry};
 const MOST_ATTEMPTS: u32 = 32;
 
 /// The longest wait before another attempt.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

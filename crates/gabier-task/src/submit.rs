@@ -142,7 +142,7 @@ impl Engine {
             match backing.queue.step(step).await {
                 Ok(stepped) => {
                     self.let_go(&ended);
-                    return stepped.taken.first().copied().unwrap_or(false);
+                    return stepped.taken.first() == Some(&true);
                 }
                 Err(error) => {
                     tracing::warn!(%error, task = ended.id.as_str(), "writing how a task ended; trying again");

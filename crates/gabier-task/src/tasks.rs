@@ -8,7 +8,6 @@ use gabier_egress::Egress;
 use gabier_store::Records;
 use gabier_store::queue::{Ms, Queue};
 use gabier_tool::{Clock, Dispatch, Error, ErrorKind, Permission, Result};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backing::{Backing, Open, Role, store_error};
@@ -43,8 +42,8 @@ pub(crate) struct Engine {
     pub(crate) leases: Leases,
     /// What runs in this process.
     pub(crate) running: TaskTracker,
-    /// Fires when the process ends what it runs.
-    pub(crate) ending: CancellationToken,
+    /// What keeps it alive.
+    pub(crate) beating: TaskTracker,
     open: Box<Open>,
     backing: Mutex<Option<Backing>>,
     dispatch: OnceLock<Weak<Dispatch>>,
@@ -68,7 +67,7 @@ impl Tasks {
             egress,
             leases,
             running: TaskTracker::new(),
-            ending: CancellationToken::new(),
+            beating: TaskTracker::new(),
             open: Box::new(open),
             backing: Mutex::new(None),
             dispatch: OnceLock::new(),

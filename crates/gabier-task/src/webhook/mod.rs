@@ -1,8 +1,14 @@
 //! Webhooks: receivers are told of a task's start and end, signed, in order, until they have taken it.
 
+mod body;
+mod deliver;
+mod sign;
+
 use gabier_egress::Reach;
 use gabier_store::queue::NewTask;
 use gabier_tool::{Error, ErrorKind, Result};
+
+pub use sign::{verify, verify_legacy};
 
 use crate::tasks::Engine;
 

@@ -1,0 +1,230 @@
+//! Workers: they claim what waits, as much as they have places for, and bring back how it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gabier_store::queue::{End, Ended, Filter, State, Step, Stepped, Task, TaskChange, TaskId};
+use gabier_tool::Result;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::Start;
+use crate::backing::Backing;
+use crate::feedback::Live;
+use crate::lease::Stop;
+use crate::tasks::{BACKGROUND, CALLS, Engine, Tasks};
+
+/// How often the store is asked for work when nothing is heard.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How soon it is asked again for what is due and did not start: a paused queue, a limit.
+const HELD_BACK: Duration = Duration::from_millis(200);
+
+/// How long a store that failed is left alone.
+const FAILED: Duration = Duration::from_millis(500);
+
+/// How long stopped work may take to end: the grace of its tool and the word to the store.
+const STOPPING: Duration = Duration::from_secs(13);
+
+impl Tasks {
+    /// Runs tasks until the process is asked to stop, then gives them `shutdown_grace_s` to end. What goes on is
+    /// stopped: retry-safe tasks go back to their queue, all others have crashed.
+    pub async fn work(&self, shutdown: CancellationToken) {
+        let engine = &self.0;
+        let settings = &engine.settings;
+        tokio::join!(
+            engine.serve(BACKGROUND, settings.concurrency as usize, &shutdown),
+            engine.serve(CALLS, settings.call_slots as usize, &shutdown),
+            engine.keep_house(&shutdown),
+            engine.tell_receivers(&shutdown),
+            async {
+                shutdown.cancelled().await;
+                self.stop().await;
+            },
+        );
+    }
+
+    /// Ends what this process runs: waits `shutdown_grace_s` for it, then stops it. For every process that ends.
+    pub async fn stop(&self) {
+        let engine = &self.0;
+        engine.running.close();
+        let grace = engine.clock.sleep(Duration::from_secs(engine.settings.shutdown_grace_s.into()));
+        tokio::select! {
+            () = engine.running.wait() => return,
+            () = grace => engine.leases.stop_all(&Stop::Ending),
+        }
+        tokio::select! {
+            () = engine.running.wait() => {}
+            () = engine.clock.sleep(STOPPING) => tracing::warn!("some tasks did not end in time"),
+        }
+    }
+}
+
+/// The work of one queue in this process.
+struct Desk<'a> {
+    engine: &'a Arc<Engine>,
+    queue: &'static str,
+    /// How many more may run.
+    free: usize,
+    /// Ends that the store has not heard of.
+    done: Vec<Finished>,
+    /// Where running attempts report.
+    report: mpsc::UnboundedSender<Option<Finished>>,
+    /// Whether there may be work that was not claimed.
+    may_work: bool,
+}
+
+/// An attempt that ended.
+#[derive(Clone)]
+struct Finished {
+    ended: Ended,
+    /// The dead letter that the task repeated.
+    repeats: Option<TaskId>,
+}
+
+impl Engine {
+    /// Runs the tasks of one queue, at most so many at once.
+    async fn serve(self: &Arc<Self>, queue: &'static str, places: usize, shutdown: &CancellationToken) {
+        let (report, mut reports) = mpsc::unbounded_channel();
+        let mut desk = Desk { engine: self, queue, free: places, done: Vec::new(), report, may_work: true };
+        let Some(backing) = self.backing_until(shutdown).await else { return };
+        let mut changes = backing.queue.changes();
+        loop {
+            let is_stopping = shutdown.is_cancelled();
+            let is_idle = match desk.step(&backing, is_stopping).await {
+                Ok(is_idle) => is_idle,
+                Err(error) => {
+                    tracing::warn!(%error, queue, "asking for work; trying again");
+                    self.clock.sleep(FAILED).await;
+                    false
+                }
+            };
+            if is_stopping && desk.free == places && desk.done.is_empty() {
+                return;
+            }
+            let pause = if is_idle && !is_stopping { self.pause(&backing).await } else { POLL };
+            tokio::select! {
+                Some(report) = reports.recv() => {
+                    desk.take(report);
+                    while let Ok(report) = reports.try_recv() {
+                        desk.take(report);
+                    }
+                }
+                () = has_work(&mut changes, queue), if !desk.may_work => desk.may_work = true,
+                () = self.clock.sleep(pause), if !(desk.may_work && desk.free > 0 && !is_stopping) => {
+                    desk.may_work = true;
+                }
+                () = shutdown.cancelled(), if !is_stopping => {}
+                // Work that was not all claimed in one step.
+                () = std::future::ready(()), if desk.may_work && desk.free > 0 && !is_stopping => {}
+            }
+        }
+    }
+
+    /// The open store, once it can be opened.
+    pub(crate) async fn backing_until(&self, shutdown: &CancellationToken) -> Option<Backing> {
+        loop {
+            match self.backing() {
+                Ok(backing) => return Some(backing),
+                Err(error) => tracing::warn!(?error, "the store of tasks is not there; trying again"),
+            }
+            tokio::select! {
+                () = self.clock.sleep(POLL) => {}
+                () = shutdown.cancelled() => return None,
+            }
+        }
+    }
+
+    /// How long nothing is due.
+    pub(crate) async fn pause(&self, backing: &Backing) -> Duration {
+        let (Ok(Some(due)), Ok(now)) = (backing.queue.next_due().await, backing.queue.now().await) else {
+            return POLL;
+        };
+        match u64::try_from(due - now) {
+            Ok(0) | Err(_) => HELD_BACK,
+            Ok(wait) => Duration::from_millis(wait).min(POLL),
+        }
+    }
+
+    /// A completed repetition takes the task it repeats out of the dead letters.
+    async fn bury(&self, backing: &Backing, id: TaskId) {
+        let filter = Filter { ids: Some(vec![id]), dead_letter: Some(true), ..Filter::default() };
+        if let Err(error) = backing.queue.bury(filter).await {
+            tracing::warn!(%error, "taking a repeated task out of the dead letters");
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// Brings back what ended and claims what there are places for, in one commit. True when nothing was left to
+    /// claim.
+    async fn step(&mut self, backing: &Backing, is_stopping: bool) -> Result<bool, gabier_store::Error> {
+        let engine = self.engine;
+        let wants = self.may_work && self.free > 0 && !is_stopping && engine.is_worker(backing);
+        let want = if wants { self.free } else { 0 };
+        if want == 0 && self.done.is_empty() {
+            self.may_work &= engine.role == crate::Role::Worker;
+            return Ok(true);
+        }
+        let asked = engine.clock.monotonic();
+        let step = Step {
+            worker: backing.worker.clone(),
+            done: self.done.iter().map(|finished| finished.ended.clone()).collect(),
+            queue: self.queue.to_owned(),
+            want,
+            lease: engine.settings.lease_ms(),
+        };
+        let Stepped { taken, claimed } = backing.queue.step(step).await?;
+        for (finished, taken) in self.done.drain(..).zip(taken.into_iter().chain(std::iter::repeat(false))) {
+            engine.let_go(&finished.ended);
+            if let (true, Some(id)) = (taken, finished.repeats) {
+                engine.bury(backing, id).await;
+            }
+        }
+        if want > 0 {
+            self.may_work = claimed.len() >= want;
+        }
+        for task in claimed {
+            self.start(backing, task, asked);
+        }
+        Ok(!self.may_work)
+    }
+
+    fn start(&mut self, backing: &Backing, task: Task, asked: Duration) {
+        self.free -= 1;
+        let (engine, backing, report) = (Arc::clone(self.engine), backing.clone(), self.report.clone());
+        let retried_from = task.asked.retried_from.clone();
+        let attempt = async move {
+            let start = Start { task, asked, secrets: None, live: Live::default() };
+            let ended = engine.attempt(&backing, start).await;
+            let _ =
+                report.send(ended.map(|ended| Finished { repeats: repeats(&ended, retried_from), ended }));
+        };
+        self.engine.running.spawn(attempt);
+    }
+
+    fn take(&mut self, report: Option<Finished>) {
+        self.free += 1;
+        self.may_work = true;
+        self.done.extend(report);
+    }
+}
+
+/// The task that a completed one repeats.
+fn repeats(ended: &Ended, retried_from: Option<TaskId>) -> Option<TaskId> {
+    retried_from.filter(|_| matches!(ended.how, End::Finish { state: State::Completed, .. }))
+}
+
+/// Resolves when there may be work in a queue.
+async fn has_work(changes: &mut Receiver<TaskChange>, queue: &str) {
+    loop {
+        match changes.recv().await {
+            Ok(TaskChange::Work(of)) if of == queue => return,
+            Ok(TaskChange::Anything) | Err(RecvError::Lagged(_)) => return,
+            Ok(TaskChange::Work(_) | TaskChange::Task(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
