@@ -7,7 +7,7 @@ use rmcp::{Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::is_modern;
-use crate::wire::{self, PlainAnswer, SESSION};
+use crate::wire::{PlainAnswer, SESSION};
 
 /// A request before it is served.
 pub(crate) struct Asked<'a> {
@@ -48,10 +48,8 @@ impl<'a> Asked<'a> {
         self.parts?.headers.get("x-request-id")?.to_str().ok().map(str::to_owned)
     }
 
-    /// The session that it belongs to: its header names it, in the oldest transport its URL.
+    /// The session that its header names.
     pub(crate) fn session_id(&self) -> Option<String> {
-        let parts = self.parts?;
-        let header = parts.headers.get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
-        header.or_else(|| wire::query(&parts.uri, "session_id"))
+        self.parts?.headers.get(SESSION)?.to_str().ok().map(str::to_owned)
     }
 }

@@ -168,7 +168,12 @@ impl Server {
     /// What the client can take of this call.
     fn ear(&self, asked: &Asked<'_>) -> Ear {
         let in_session = self.connection.kind == Kind::Session && !asked.is_modern;
-        let session = if in_session { asked.session_id() } else { None };
+        // The session of the connection counts, whatever the client writes.
+        let session = if in_session {
+            self.connection.session.clone().or_else(|| asked.session_id())
+        } else {
+            None
+        };
         if asked.takes_one_answer() {
             return Ear { session, ..Ear::default() };
         }
