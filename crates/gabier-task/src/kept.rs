@@ -88,9 +88,9 @@ impl KeptError {
         }
     }
 
-    /// What kind of failure it was; a bug's when the word is not known.
+    /// What kind of failure it was. What a store or a foreign worker wrote has no word of ours.
     pub(crate) fn kind(&self) -> ErrorKind {
-        ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Internal)
+        ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::ResultUnknown)
     }
 
     /// The failure again.

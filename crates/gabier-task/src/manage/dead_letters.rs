@@ -69,8 +69,7 @@ impl FailureReason {
         let code = error.kind().code();
         let mut details = error.details().clone();
         details.shift_remove("task_id");
-        let name = if task.state.can_retry() { "TaskError" } else { "Error" };
-        Self { message: error.message().to_owned(), name: name.to_owned(), kind: code.to_owned(), details }
+        Self { message: error.message().to_owned(), name: "Error".to_owned(), kind: code.to_owned(), details }
     }
 }
 

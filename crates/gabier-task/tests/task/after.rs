@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gabier_task::manage::Selection;
 use gabier_task::{NewSchedule, Role, When};
 use serde_json::{Map, json};
 
@@ -17,7 +18,7 @@ async fn a_follower_starts_once_after_its_outcome() {
     ]);
     let id = server.hand_over("flaky", json!({"then": then})).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let page = server.tasks.list(&caller("user:1"), &Default::default(), 10, None).await.unwrap();
+    let page = server.tasks.list(&caller("user:1"), &Selection::default(), 10, None).await.unwrap();
     let followers: Vec<_> = page.tasks.iter().filter(|task| task.parent.as_deref() == Some(&*id)).collect();
     assert_eq!(followers.len(), 1);
     assert_eq!(followers[0].result, Some(json!({"ms": 7})));

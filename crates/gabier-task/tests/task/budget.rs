@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gabier_task::Role;
+use gabier_task::manage::Selection;
 use gabier_tool::{Board as _, Patience, Phase};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ async fn work_that_ends_in_time_gives_its_result_and_is_history() {
     let server = machine.worker("serve");
     let answer = server.ask("work", json!({"ms": 29_900})).await;
     assert_eq!(answer, json!({"status": "ok", "data": {"ms": 29_900}}));
-    let history = server.tasks.history(&caller("user:1"), &Default::default(), 10, None).await.unwrap();
+    let history = server.tasks.history(&caller("user:1"), &Selection::default(), 10, None).await.unwrap();
     let [entry] = &history.entries[..] else { panic!("one entry: {history:?}") };
     assert_eq!((entry.status.as_str(), entry.tool.as_str()), ("completed", "work"));
 }
@@ -67,7 +68,7 @@ async fn a_dropped_call_leaves_its_work_running() {
     let server = machine.worker("serve");
     let call = server.call("work", json!({"ms": 20_000}));
     assert!(tokio::time::timeout(Duration::from_secs(5), call).await.is_err());
-    let page = server.tasks.list(&caller("user:1"), &Default::default(), 10, None).await.unwrap();
+    let page = server.tasks.list(&caller("user:1"), &Selection::default(), 10, None).await.unwrap();
     let ended = server.end(&page.tasks[0].id, 60).await;
     assert_eq!((ended.status.as_str(), ended.duration_ms), ("completed", Some(20_000)));
 }
@@ -90,7 +91,7 @@ async fn secrets_are_used_and_never_stored() {
     let server = machine.worker("serve");
     let answer = server.ask("login", json!({"password": "hunter2hunter2"})).await;
     assert_eq!(answer["data"], json!({"length": 14}));
-    let page = server.tasks.list(&caller("user:1"), &Default::default(), 10, None).await.unwrap();
+    let page = server.tasks.list(&caller("user:1"), &Selection::default(), 10, None).await.unwrap();
     let task = server.tasks.find(&caller("user:1"), &page.tasks[0].id).await.unwrap();
     assert!(!serde_json::to_string(&task).unwrap().contains("hunter2"));
     let refused = server.ask("login", json!({"password": "hunter2hunter2", "background": true})).await;

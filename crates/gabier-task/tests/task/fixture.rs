@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
+use gabier_egress as egress;
 use gabier_store::queue::WorkerId;
 use gabier_store::{Clock as StoreClock, Memory};
 use gabier_task::{Backing, Peers, Role, Settings, Tasks};
@@ -22,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 /// 2026-01-02T03:04:05Z, where every test begins.
 pub(crate) const BEGIN: i64 = 1_767_323_045_000;
+
+/// What webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// The clock of a runtime whose time is paused.
 struct RuntimeClock(Instant);
@@ -130,7 +134,7 @@ impl Tool<World> for Work {
     const NAME: &'static str = "work";
     const EFFECT: Effect = Effect::Write;
     const MODE: Mode = Mode::Hybrid;
-    const LIMIT: Duration = Duration::from_secs(3600);
+    const LIMIT: Duration = Duration::from_hours(1);
     type Output = Worked;
 
     async fn run(self, ctx: &Context<World>) -> Result<Worked> {
@@ -151,7 +155,7 @@ impl Tool<World> for Flaky {
     const NAME: &'static str = "flaky";
     const EFFECT: Effect = Effect::Write;
     const MODE: Mode = Mode::Background;
-    const LIMIT: Duration = Duration::from_secs(3600);
+    const LIMIT: Duration = Duration::from_hours(1);
     const RETRY: Retry = Retry::Safe { attempts: 3, base: Duration::from_secs(5), jitter: 0 };
     type Output = Worked;
 
@@ -266,8 +270,16 @@ impl Machine {
             peers: Arc::new(Told(Arc::clone(&sees_worker))),
             worker: WorkerId(name.to_owned()),
         };
-        let tasks =
-            Tasks::new(Settings::default(), role, Arc::clone(&self.clock), None, move || Ok(backing.clone()));
+        let mut settings = Settings::default();
+        settings.webhooks.secret = Some(Secret::from(WEBHOOK_SECRET.to_owned()));
+        let loopback = egress::Allow {
+            cidr: "127.0.0.0/8".parse().unwrap(),
+            port: None,
+            tool: Some("webhook".to_owned()),
+        };
+        let way_out = egress::Egress::new(egress::Settings { allow: vec![loopback], metadata: false });
+        let clock = Arc::clone(&self.clock);
+        let tasks = Tasks::new(settings, role, clock, Some(Arc::new(way_out)), move || Ok(backing.clone()));
         let mut catalog = Catalog::new();
         catalog.bind(Toolset { name: "test", tools }, &self.world);
         let guards = Guards {

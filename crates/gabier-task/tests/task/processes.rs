@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use gabier_store::queue::Queue as _;
+use gabier_store::queue::{End, Ended, Queue as _, State, Step, WorkerId};
 use gabier_task::Role;
 use gabier_tool::{Feedback, Level, Progress};
 use serde_json::json;
@@ -75,6 +75,35 @@ async fn long_work_is_held_by_beats() {
     let ended = server.end(&id, 400).await;
     assert_eq!((ended.status.as_str(), ended.attempt), ("completed", 1));
     assert_eq!(machine.starts().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_silent_worker_held_is_repeated_elsewhere_only_where_that_is_safe() {
+    let machine = Machine::new();
+    let client = machine.process("cli", Role::Client);
+    let safe = client.hand_over("flaky", json!({})).await;
+    let once = client.hand_over("work", json!({"ms": 1, "background": true})).await;
+    let silent = Step {
+        worker: WorkerId("silent".to_owned()),
+        done: Vec::new(),
+        queue: "async-tasks".to_owned(),
+        want: 2,
+        lease: 30_000,
+    };
+    let held = machine.memory.step(silent.clone()).await.unwrap().claimed;
+    assert_eq!(held.len(), 2);
+    let server = machine.worker("serve");
+    let (safe, once) = (server.end(&safe, 40).await, server.end(&once, 40).await);
+    assert_eq!((safe.status.as_str(), safe.attempt), ("completed", 2));
+    assert_eq!((once.status.as_str(), once.can_retry), ("crashed", true));
+    let starts = machine.starts();
+    assert!(starts.len() == 1 && (30_000..32_000).contains(&starts[0]), "{starts:?}");
+
+    let how = End::Finish { state: State::Completed, result: None, error: None, dead_letter: false };
+    let late =
+        held.iter().map(|task| Ended { id: task.asked.id.clone(), fence: task.fence, how: how.clone() });
+    let stepped = machine.memory.step(Step { done: late.collect(), want: 0, ..silent }).await.unwrap();
+    assert_eq!(stepped.taken, [false, false], "a late result is refused");
 }
 
 #[tokio::test(start_paused = true)]
