@@ -177,6 +177,7 @@ impl From<Error> for gabier_tool::Error {
         let kind = match error.reason {
             Reason::Cancelled => ErrorKind::Cancelled,
             Reason::Exists => ErrorKind::Conflict,
+            Reason::Missing => ErrorKind::NotFound,
             Reason::Outside => ErrorKind::Forbidden,
             _ => ErrorKind::TransferFailed,
         };

@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures::future::BoxFuture;
-use gabier_ssh::sftp::{Checkpoint, Hashed, Journal, LocalFolder, Reach, RemoteHash, Result, Session};
+use gabier_ssh::sftp::{Checkpoint, Error, Hashed, Journal, LocalFolder, Reach, RemoteHash, Result, Session};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::server::Server;
 
 pub(crate) struct Bench {
-    pub(crate) server: Server,
+    _server: Server,
     pub(crate) session: Session,
     pub(crate) local: LocalFolder,
     local_dir: TempDir,
@@ -26,7 +26,7 @@ impl Bench {
         let (server, session) = Server::session().await;
         let (local_dir, remote_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let local = LocalFolder::open(local_dir.path(), Reach::Anywhere).unwrap();
-        Self { server, session, local, local_dir, remote_dir }
+        Self { _server: server, session, local, local_dir, remote_dir }
     }
 
     pub(crate) fn local_path(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -61,11 +61,11 @@ impl Bench {
         names_of(self.local_dir.path())
     }
 
-    pub(crate) fn hasher(&self) -> Arc<Hasher> {
+    pub(crate) fn hasher() -> Arc<Hasher> {
         Arc::new(Hasher { lies: false })
     }
 
-    pub(crate) fn lying_hasher(&self) -> Arc<Hasher> {
+    pub(crate) fn lying_hasher() -> Arc<Hasher> {
         Arc::new(Hasher { lies: true })
     }
 }
@@ -90,18 +90,21 @@ pub(crate) fn names_of(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Bytes without a period that a chunk could hide.
+/// Bytes without a period that a chunk could hide; the shorter is the start of the longer.
 pub(crate) fn content(size: usize) -> Vec<u8> {
+    static LONGEST: OnceLock<Vec<u8>> = OnceLock::new();
+    LONGEST.get_or_init(make_content)[..size].to_vec()
+}
+
+fn make_content() -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
+    let numbers = std::iter::repeat_with(|| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
+        state.to_le_bytes()
+    });
+    numbers.take((64 << 20) / 8).flatten().collect()
 }
 
 pub(crate) fn hash_of(content: &[u8]) -> [u8; 32] {
@@ -116,14 +119,14 @@ pub(crate) struct Hasher {
 impl RemoteHash for Hasher {
     fn sha256(&self, files: Vec<Hashed>) -> BoxFuture<'_, Result<Vec<[u8; 32]>>> {
         let hash = |file: &Hashed| {
-            let content = std::fs::read(OsStr::from_bytes(file.path.as_bytes())).unwrap();
+            let content = std::fs::read(OsStr::from_bytes(file.path.as_bytes()));
+            let content = content.map_err(|error| Error::local(error, "hashing"))?;
             let length = file.length.map_or(content.len(), |length| usize::try_from(length).unwrap());
             let mut hash = hash_of(&content[..length.min(content.len())]);
             hash[0] ^= u8::from(self.lies);
-            hash
+            Ok(hash)
         };
-        let hashes = files.iter().map(hash).collect();
-        Box::pin(std::future::ready(Ok(hashes)))
+        Box::pin(std::future::ready(files.iter().map(hash).collect()))
     }
 }
 

@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "the helpers fail as the tests that call them do")]
 
 mod bench;
+mod download;
 mod faults;
+mod host_files;
 mod operations;
+mod resume;
 mod server;
+mod slow;
 mod stub;
+mod trees;
 mod upload;
 
 use std::os::unix::ffi::OsStrExt;

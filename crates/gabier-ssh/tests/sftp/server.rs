@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use gabier_ssh::sftp::{Session, Settings};
@@ -16,10 +17,16 @@ pub(crate) struct Server(Child);
 impl Server {
     /// Starts a server with these options and gives the stream to it.
     pub(crate) fn start(options: &[&str]) -> (Self, UnixStream) {
+        Self::start_as(options, rustix::process::geteuid().as_raw())
+    }
+
+    /// Starts a server as another user, which only root may do.
+    pub(crate) fn start_as(options: &[&str], user: u32) -> (Self, UnixStream) {
         let (ours, theirs) = StdStream::pair().unwrap();
         #[expect(clippy::disallowed_methods, reason = "the tests start the server that they talk to")]
         let child = Command::new(PROGRAM)
             .args(options)
+            .uid(user)
             .stdin(Stdio::from(OwnedFd::from(theirs.try_clone().unwrap())))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::null())

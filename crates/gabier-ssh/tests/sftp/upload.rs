@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gabier_ssh::sftp::{Options, Reason, Report, Result, TargetLinks, Verify, upload};
+use gabier_ssh::sftp::{Options, Reason, Report, Result, Session, Settings, TargetLinks, Verify, upload};
 
 use crate::bench::{Bench, content, hash_of, names_of};
 use crate::remote;
+use crate::server::Server;
 
 async fn send(bench: &Bench, source: &str, target: &str, options: &Options) -> Result<Report> {
     upload(&bench.session, &bench.local, Path::new(source), &remote(bench.remote(target)), options).await
@@ -39,7 +40,7 @@ async fn every_way_to_compare_finds_a_sound_copy_right() {
     let bench = Bench::start().await;
     for size in [1000, 3 << 20] {
         bench.write_local("a", &content(size));
-        for verify in [Verify::Size, Verify::ReadBack, Verify::Remote(bench.hasher())] {
+        for verify in [Verify::Size, Verify::ReadBack, Verify::Remote(Bench::hasher())] {
             let hashes = !matches!(verify, Verify::Size);
             let options = Options { verify, ..forced() };
             let report = send(&bench, "a", "a", &options).await.unwrap();
@@ -54,7 +55,7 @@ async fn a_copy_that_is_wrong_never_gets_the_name() {
     std::fs::write(bench.remote("a"), "old").unwrap();
     for size in [1000, 3 << 20] {
         bench.write_local("a", &content(size));
-        let options = Options { verify: Verify::Remote(bench.lying_hasher()), ..forced() };
+        let options = Options { verify: Verify::Remote(Bench::lying_hasher()), ..forced() };
         let error = send(&bench, "a", "a", &options).await.unwrap_err();
         assert_eq!(error.reason(), Reason::Mismatch);
         assert_eq!(std::fs::read(bench.remote("a")).unwrap(), b"old");
@@ -152,7 +153,7 @@ async fn targets_that_are_no_files_are_refused_with_the_reason() {
 #[tokio::test]
 async fn two_writers_leave_one_of_the_two_contents_and_a_reader_never_sees_less() {
     let bench = Bench::start().await;
-    let (_other_server, other) = crate::server::Server::session().await;
+    let (_other_server, other) = Server::session().await;
     let (one, two) = (vec![1_u8; 1 << 20], vec![2_u8; 1 << 20]);
     bench.write_local("one", &one);
     bench.write_local("two", &two);
@@ -184,9 +185,9 @@ async fn two_writers_leave_one_of_the_two_contents_and_a_reader_never_sees_less(
 #[tokio::test]
 async fn of_two_writers_that_may_not_replace_one_is_refused() {
     let bench = Bench::start().await;
-    let (_other_server, other) = crate::server::Server::session().await;
-    bench.write_local("one", &[1; 3 << 20]);
-    bench.write_local("two", &[2; 3 << 20]);
+    let (_other_server, other) = Server::session().await;
+    bench.write_local("one", &vec![1; 3 << 20]);
+    bench.write_local("two", &vec![2; 3 << 20]);
     let (path, options) = (remote(bench.remote("target")), Options::default());
     let (first, second) = tokio::join!(
         upload(&bench.session, &bench.local, Path::new("one"), &path, &options),
@@ -286,4 +287,55 @@ async fn a_transfer_can_be_spawned() {
             async move { upload(&session, &local, Path::new("a"), &target, &Options::default()).await },
         );
     assert_eq!(uploading.await.unwrap().unwrap().files, 1);
+}
+
+/// A session of an account that owns nothing; root is needed to become it.
+async fn as_nobody() -> (Server, Session) {
+    assert!(rustix::process::geteuid().is_root(), "this test runs as root");
+    let (server, stream) = Server::start_as(&[], NOBODY);
+    (server, Session::open(stream, Settings::default()).await.unwrap())
+}
+
+const NOBODY: u32 = 65_534;
+
+#[tokio::test]
+async fn a_file_in_a_folder_that_cannot_be_written_is_written_in_place_and_that_is_said() {
+    let bench = Bench::start().await;
+    let (_server, session) = as_nobody().await;
+    std::fs::set_permissions(bench.remote(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    bench.write_remote("a", &content(4 << 20));
+    bench.set_remote("a", 0o604, 1_000_000_000);
+    std::os::unix::fs::chown(bench.remote("a"), Some(NOBODY), None).unwrap();
+    for size in [1000, 2 << 20] {
+        bench.write_local("a", &content(size)[1..]);
+        let target = remote(bench.remote("a"));
+        let report = upload(&session, &bench.local, Path::new("a"), &target, &forced()).await.unwrap();
+        assert!(std::fs::read(bench.remote("a")).unwrap() == content(size)[1..]);
+        assert!(report.notes[0].ends_with("in place (atomic: false): its folder is not writable"));
+        let metadata = std::fs::metadata(bench.remote("a")).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o604, NOBODY));
+    }
+    let error = upload(&session, &bench.local, Path::new("a"), &remote(bench.remote("b")), &forced())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), Reason::Permission);
+}
+
+#[tokio::test]
+async fn a_file_of_another_owner_keeps_him_by_being_written_in_place() {
+    let bench = Bench::start().await;
+    let (_server, session) = as_nobody().await;
+    std::fs::set_permissions(bench.remote(""), std::fs::Permissions::from_mode(0o777)).unwrap();
+    bench.write_remote("a", b"old and longer");
+    bench.set_remote("a", 0o666, 1_000_000_000);
+    bench.write_local("a", b"new");
+    let target = remote(bench.remote("a"));
+    let outcome = upload(&session, &bench.local, Path::new("a"), &target, &forced()).await;
+    // The time of change is the owner's alone to set, and the old end must not stay.
+    let metadata = std::fs::metadata(bench.remote("a")).unwrap();
+    assert_eq!(metadata.uid(), 0);
+    let report = outcome.unwrap();
+    assert!(report.notes[0].ends_with("its owner cannot be kept"), "{:?}", report.notes);
+    assert_eq!(std::fs::read(bench.remote("a")).unwrap(), b"new");
+    assert_eq!(bench.remote_names(), ["a"]);
 }

@@ -128,6 +128,8 @@ impl Stage {
         if !matches!(error.reason(), Reason::DiskFull { .. }) {
             return error;
         }
+        // The open handle keeps what the name no longer shows.
+        let _ = self.file.set_len(0);
         self.discard();
         let free = self.target.folder.free();
         let path = self.target.path.display();

@@ -104,7 +104,7 @@ impl Pattern {
             match &self.parts[*place] {
                 Part::Deep if !folder.starts_with(b".") => next.push(*place),
                 Part::Name(name) if place + 1 < self.parts.len() && matches(name, folder) => {
-                    next.push(place + 1)
+                    next.push(place + 1);
                 }
                 Part::Deep | Part::Name(_) => {}
             }

@@ -98,13 +98,18 @@ async fn send(job: &Arc<Job>, large: &Semaphore, file: Planned, source: Result<S
             Content::Stream(_) => large.acquire().await.ok(),
         };
         let resume = job.options.resume.as_ref().map(|resume| resume.of_file(&file.inner.to_string_lossy()));
-        send_file(job, source, target, resume).await
+        let copy = send_file(job, source, target, resume).await?;
+        if matches!(job.options.verify, Verify::Remote(_)) {
+            return Ok(copy);
+        }
+        // Reading back takes room on the link, so it must not wait for a sending that is not driven meanwhile.
+        compare(job, vec![copy]).await.remove(0)
     };
     let outcome = outcome.await;
     (file, outcome)
 }
 
-/// Compares a group of copies and gives them their names.
+/// Has the server's machine compare a group of copies, and gives them their names.
 async fn finish(job: &Arc<Job>, group: Vec<Step<Sealed>>) -> Vec<Step<Arrived>> {
     let (mut files, mut copies, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for (file, outcome) in group {
@@ -116,7 +121,10 @@ async fn finish(job: &Arc<Job>, group: Vec<Step<Sealed>>) -> Vec<Step<Arrived>> 
             Err(error) => outcomes.push((file, Err(error))),
         }
     }
-    let compared = compare(job, copies).await;
+    let compared = match job.options.verify {
+        Verify::Remote(_) => compare(job, copies).await,
+        Verify::Size | Verify::ReadBack => copies.into_iter().map(Ok).collect(),
+    };
     let publishing = files.into_iter().zip(compared).map(|(file, copy)| async move {
         let outcome = publish(job, copy).await;
         (file, outcome)

@@ -31,6 +31,7 @@ pub(super) use content::{describe_change, hash_prefix, read_full};
 use file::{compare, send_file};
 use folders::make_folders;
 use many::{Planned, send_all};
+use stage::Stage;
 use target::{admit, place};
 
 /// Sends a file or a folder. A target that is a folder gets it under its own name. Nothing is seen under a final
@@ -73,6 +74,29 @@ pub async fn upload_matching(
         };
         let base = PathBuf::from(OsStr::from_bytes(pattern.fixed()));
         send_tree(job, folder, &base, target, tree, None).await
+    })
+    .await
+}
+
+/// Replaces a file by these bytes in one step, or makes it. A reader sees the old content or the new.
+pub async fn replace(session: &Session, path: &RemotePath, content: &[u8], options: &Options) -> Result<()> {
+    let options = Options { force: true, ..options.clone() };
+    Job::run(session, &options, async |job| {
+        let found = match session.lstat(path).await {
+            Ok(found) => Some(found),
+            Err(error) if error.reason() == Reason::Missing => None,
+            Err(error) => return Err(error),
+        };
+        let target = admit(session, &job.options, path.clone(), found).await?;
+        let mut stage = Stage::open(job, target, 0o644).await?;
+        if let Err(error) = stage.file().write(0, content).await {
+            return Err(stage.explain(error).await);
+        }
+        let sealed = stage.seal(content.len() as u64, &Attributes::default()).await;
+        if let Err(error) = sealed {
+            return Err(stage.explain(error).await);
+        }
+        stage.publish().await.map(drop)
     })
     .await
 }

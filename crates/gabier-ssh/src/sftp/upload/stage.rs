@@ -25,6 +25,7 @@ pub(in crate::sftp) struct Stage {
 
 /// The last requests on a copy, sent together.
 struct Sealing {
+    cut: Option<Pending>,
     set: Pending,
     look: Pending,
     close: Pending,
@@ -140,13 +141,15 @@ impl Stage {
         source: &Attributes,
     ) -> impl Future<Output = Result<bool>> + use<> {
         let mut file = self.file.take().expect("a stage is sealed once");
-        let modified = source.modified().unwrap_or(0);
-        let attributes = if self.temporary.is_some() {
-            Attributes::of_copy(self.mode(source.permissions()), modified)
-        } else {
-            Attributes { size: Some(size), mode: None, ..Attributes::of_copy(0, modified) }
-        };
-        let is_in_place = self.temporary.is_none();
+        let mode = source.mode.or(self.target.existing.and_then(|existing| existing.mode));
+        let mode = mode.map(|_| self.mode(source.permissions()));
+        let mut attributes = Attributes { mode, times: source.times, ..Attributes::default() };
+        let mut cut = None;
+        if self.temporary.is_none() {
+            attributes.mode = None;
+            let length = Attributes { size: Some(size), ..Attributes::default() };
+            cut = Some(file.start_set_attributes(&length));
+        }
         let set = file.start_set_attributes(&attributes);
         let look = file.start_attributes();
         let durable = self.job.options.durable;
@@ -156,8 +159,8 @@ impl Stage {
                 file.sync().await?;
             }
             let close = early.unwrap_or_else(|| file.start_close());
-            let sealing = Sealing { set, look, close };
-            sealing.check(size, is_in_place).await.map_err(|error| error.doing("finishing", file.path()))
+            let sealing = Sealing { cut, set, look, close };
+            sealing.check(size).await.map_err(|error| error.doing("finishing", file.path()))
         }
     }
 
@@ -245,13 +248,15 @@ impl Drop for Stage {
 }
 
 impl Sealing {
-    async fn check(self, size: u64, is_in_place: bool) -> Result<bool> {
+    async fn check(self, size: u64) -> Result<bool> {
+        if let Some(cut) = self.cut {
+            cut.done().await?; // without it the end of longer old content would stay
+        }
         let set = self.set.done().await;
         let found = self.look.attributes().await;
         self.close.done().await?;
         let is_set = match set {
-            // Without it the end of longer old content would stay.
-            Err(error) if is_in_place || error.reason().ends_session() => return Err(error),
+            Err(error) if error.reason().ends_session() => return Err(error),
             settled => settled.is_ok(),
         };
         match found?.size {
