@@ -1,6 +1,7 @@
 //! Records and tasks in a SQLite database that the processes of one user on one machine share.
 
 mod filesystem;
+mod maintain;
 mod mark;
 mod pulse;
 mod readers;

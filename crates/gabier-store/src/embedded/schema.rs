@@ -43,6 +43,17 @@ pub(super) fn refuse_newer(connection: &Connection, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what is no store of a format that this program knows.
+pub(super) fn refuse_others(connection: &Connection, file: &Path) -> Result<()> {
+    refuse_newer(connection, file)?;
+    let found = found_format(connection, file)?;
+    refuse_foreign(connection, file, found)?;
+    if found == 0 {
+        return Err(Error::new(ErrorKind::Damaged, format!("open {}: it is empty", file.display())));
+    }
+    Ok(())
+}
+
 fn newest(migrations: &[Migration]) -> i64 {
     migrations.last().map_or(0, |(format, _)| *format)
 }

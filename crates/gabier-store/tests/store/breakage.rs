@@ -45,7 +45,7 @@ async fn damage_in_the_middle_is_found_by_the_check() {
     filled(directory.path()).await;
     let file = directory.path().join("gabier.db");
     let mut opened = fs::OpenOptions::new().write(true).open(&file).unwrap();
-    for page in 5..fs::metadata(&file).unwrap().len() / 4_096 {
+    for page in 45..fs::metadata(&file).unwrap().len() / 4_096 {
         opened.seek(SeekFrom::Start(page * 4_096)).unwrap();
         opened.write_all(&[0xa5; 64]).unwrap();
     }

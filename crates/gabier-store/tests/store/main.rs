@@ -4,6 +4,9 @@
 
 mod breakage;
 mod contract;
+mod maintain;
 mod model;
+mod power;
 mod processes;
 mod queue;
+mod workers;

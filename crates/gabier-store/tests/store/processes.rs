@@ -12,21 +12,26 @@ use gabier_store::{Embedded, Expect, Openers, Opening, Presence, Records, Store,
 use serde_json::json;
 
 /// Opens the store as every program of the product does.
-fn open(directory: &Path, role: &str) -> Store {
+pub(crate) fn open(directory: &Path, role: &str) -> Store {
     Openers::default().open(&directory.display().to_string(), &Opening::role(role)).unwrap()
 }
 
 /// Another process, which does what it is told line by line.
-struct Other {
-    child: Child,
+pub(crate) struct Other {
+    pub(crate) child: Child,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Other {
     #[expect(clippy::disallowed_methods, reason = "a test of several processes starts them")]
-    fn start(directory: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+    pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_by(Command::new(std::env::current_exe().unwrap()), directory)
+    }
+
+    /// Starts it under a program that is given the command line as its last arguments.
+    pub(crate) fn start_by(mut command: Command, directory: &Path) -> Self {
+        let mut child = command
             .args(["--exact", "processes::child", "--ignored", "--nocapture", "--test-threads=1"])
             .env("GABIER_STORE_TEST_DIRECTORY", directory)
             .stdin(Stdio::piped())
@@ -39,23 +44,23 @@ impl Other {
     }
 
     /// Gives an order without waiting for its answer.
-    fn tell(&mut self, order: &str) {
+    pub(crate) fn tell(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
     }
 
     /// The next answer; none when the process has ended.
-    fn hear(&mut self) -> Option<String> {
+    pub(crate) fn hear(&mut self) -> Option<String> {
         // The test harness writes to the same stdout, without a final line break before our first answer.
         self.answers.by_ref().map_while(Result::ok).find_map(|line| Some(line.split_once("> ")?.1.to_owned()))
     }
 
-    fn ask(&mut self, order: &str) -> String {
+    pub(crate) fn ask(&mut self, order: &str) -> String {
         self.tell(order);
         self.hear().unwrap()
     }
 
     /// `kill -9`.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
     }
 }
@@ -76,7 +81,7 @@ async fn child() {
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "> {text}").and_then(|()| stdout.flush()).unwrap();
     };
-    let mut store = None;
+    let (mut store, mut held) = (None, None);
     for order in std::io::stdin().lines().map(Result::unwrap) {
         if order == "open" {
             store = Some(open(Path::new(&directory), "child"));
@@ -127,7 +132,7 @@ async fn child() {
                 }))
                 .await;
             }
-            _ => panic!("unknown order {order}"),
+            told => crate::workers::obey(store, told, &mut held, &answer).await,
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Values too big for a row: files beside the database, written before the row that needs them.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::queue::{Fence, TaskId};
 use crate::{Error, Result, private};
 
 /// Longer texts go to a file, in bytes.
 const LONGEST_IN_ROW: usize = 64 << 10;
+
+/// Until then a file may be of a task that is just being added.
+const YOUNG: Duration = Duration::from_hours(1);
 
 /// The directory of files.
 #[derive(Debug, Clone)]
@@ -24,6 +29,15 @@ pub(super) enum Part {
 
 impl Part {
     pub(super) const ALL: [Self; 3] = [Self::Arguments, Self::Result, Self::Error];
+
+    /// Its column.
+    pub(super) const fn column(self) -> &'static str {
+        match self {
+            Self::Arguments => "arguments",
+            Self::Result => "result",
+            Self::Error => "error",
+        }
+    }
 
     /// Its bit in the column `files`.
     pub(super) const fn bit(self) -> i64 {
@@ -88,6 +102,20 @@ impl Blobs {
     pub(super) fn remove(&self, id: &TaskId, fence: Fence, files: i64) {
         for part in Part::ALL.into_iter().filter(|part| files & part.bit() != 0) {
             let _ = fs::remove_file(self.file(id, fence, part));
+        }
+    }
+
+    /// Removes what is of no task and older than an hour.
+    pub(super) fn sweep(&self, ids: &HashSet<String>) {
+        let folders = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        for file in folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten() {
+            let name = file.file_name();
+            let id = name.to_str().and_then(|name| name.split_once('.')).map(|(id, _)| id);
+            let age = file.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+            let is_old = age.is_ok_and(|age| age.is_ok_and(|age| age > YOUNG));
+            if is_old && id.is_some_and(|id| !ids.contains(id)) {
+                let _ = fs::remove_file(file.path());
+            }
         }
     }
 

@@ -78,6 +78,20 @@ impl Tasks {
         self.keeper.bell()
     }
 
+    /// Removes files that no task names; young ones may be of tasks that are just being added.
+    pub(super) fn sweep(connection: &Connection, directory: &Path) -> Result<()> {
+        let ids: rusqlite::Result<HashSet<String>> = connection
+            .prepare("SELECT id FROM task WHERE files != 0")
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect());
+        Blobs::of(directory).sweep(&ids.while_doing(|| "look which tasks have files".to_owned())?);
+        Ok(())
+    }
+
+    /// Takes what lies in the files of a data directory into the rows of a copy.
+    pub(super) fn take_in_files(copy: &Connection, directory: &Path) -> Result<()> {
+        row::take_in_files(copy, &Blobs::of(directory))
+    }
+
     /// The faults of the tables of tasks.
     pub(super) fn check(connection: &Connection, directory: &Path) -> Result<Vec<String>> {
         lists::check(connection, &Blobs::of(directory)).while_doing(|| "check the tasks".to_owned())
@@ -114,6 +128,11 @@ impl Embedded {
         };
         let (answer, _) = self.tasks.notes.submit(self.writer.handle()?, of.as_ref(), run, tell)?;
         Ok(answer.await.unwrap_or_else(|_| Err(ended()))?.0)
+    }
+
+    /// Waits until what all tasks told is committed.
+    pub(super) async fn write_notes(&self) -> Result<()> {
+        self.change_with_notes(None, |_, _| Ok(())).await
     }
 
     /// Waits until what this task told is committed.

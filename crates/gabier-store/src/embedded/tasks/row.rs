@@ -157,6 +157,28 @@ pub(super) fn get(connection: &Connection, id: &TaskId) -> Result<Option<Raw>> {
         .while_doing(|| format!("read the task {id}"))
 }
 
+/// Takes what lies in files into the rows.
+pub(super) fn take_in_files(connection: &Connection, blobs: &Blobs) -> Result<()> {
+    let doing = || "take files into the rows".to_owned();
+    let named: rusqlite::Result<Vec<(i64, String, i64, i64)>> = connection
+        .prepare("SELECT seq, id, fence, files FROM task WHERE files != 0")
+        .and_then(|mut statement| {
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.collect()
+        });
+    for (seq, id, fence, files) in named.while_doing(doing)? {
+        for part in Part::ALL.into_iter().filter(|part| files & part.bit() != 0) {
+            let text = blobs.read(&TaskId::new(id.clone()), Fence(fence.cast_unsigned()), part)?;
+            let column = part.column();
+            connection
+                .execute(&format!("UPDATE task SET {column} = ?2, files = 0 WHERE seq = ?1"), (seq, text))
+                .while_doing(doing)?;
+        }
+    }
+    Ok(())
+}
+
 /// At most two ids that begin so.
 pub(super) fn complete(connection: &Connection, owner: Option<&str>, prefix: &str) -> Result<Vec<TaskId>> {
     connection
