@@ -40,7 +40,10 @@ impl Mcp {
         let info = Implementation::new(&options.name, &options.version).with_title(&options.title);
         let mut stamp = MetaObject::new();
         stamp.insert("io.modelcontextprotocol/serverInfo".to_owned(), json!(info));
-        let mut config = ServerConfig::new(extras.capabilities(capabilities(dispatch.guards().submission.board().is_some()))).with_server_info(info);
+        let mut config = ServerConfig::new(
+            extras.capabilities(capabilities(dispatch.guards().submission.board().is_some())),
+        )
+        .with_server_info(info);
         let instructions: String = options.instructions.chars().take(INSTRUCTIONS).collect();
         config.instructions = Some(instructions).filter(|text| !text.is_empty());
         Self(Arc::new(Shared {
