@@ -5,11 +5,17 @@
 mod bench;
 mod download;
 mod faults;
+#[allow(dead_code, reason = "this crate uses its part")]
+#[path = "../ssh/fleet.rs"]
+mod fleet;
 mod host_files;
 mod operations;
+mod over_ssh;
 mod resume;
 mod server;
 mod slow;
+#[path = "../ssh/sshd.rs"]
+mod sshd;
 mod stub;
 mod trees;
 mod upload;
