@@ -123,5 +123,6 @@ async fn a_flood_nobody_follows_slows_no_other_command() {
     };
     let (flooded, elapsed) = tokio::join!(flooding, others);
     assert!(flooded.unwrap().stdout.bytes > 1_000_000);
-    assert!(elapsed < Duration::from_secs(6), "{elapsed:?}");
+    assert!(fleet.fleet.state().len() >= 2, "the flood has a connection to itself");
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
 }

@@ -105,8 +105,10 @@ impl Sshd {
         config.push_str(&format!(
             "\nListenAddress 127.0.0.1\nPort {port}\nPidFile none\nStrictModes no\nUsePAM {use_pam}\n\
              PermitRootLogin yes\nAuthorizedKeysFile {}\nSubsystem sftp internal-sftp\nLogLevel VERBOSE\n\
-             PrintMotd no\nUseDNS no\nAcceptEnv LANG\nMaxStartups 100\n",
-            authorized.display()
+             PrintMotd no\nUseDNS no\nAcceptEnv LANG\nMaxStartups 100\nSetEnv HOME={}\n",
+            authorized.display(),
+            // bash reads ~/.bashrc for every command over SSH; what the tester keeps there is none of ours.
+            at.display()
         ));
         let config_file = at.join("sshd_config");
         fs::write(&config_file, config).unwrap();

@@ -70,7 +70,7 @@ async fn silence_has_a_limit_of_its_own() {
     let fleet = Fleet::new();
     let host = fleet.add("web1", &server).await;
     let mut command = Command::new("for i in 1 2 3 4; do echo $i; sleep 0.2; done; sleep 20");
-    command.idle_limit = Some(Duration::from_millis(600));
+    command.idle_limit = Some(Duration::from_secs(2));
     let ran = host.exec(command).await.unwrap();
     assert_eq!((ran.stdout.text().as_str(), ran.stopped()), ("1\n2\n3\n4\n", Some(Stopped::Verified)));
 }
