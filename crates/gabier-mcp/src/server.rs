@@ -169,11 +169,8 @@ impl Server {
     fn ear(&self, asked: &Asked<'_>) -> Ear {
         let in_session = self.connection.kind == Kind::Session && !asked.is_modern;
         // The session of the connection counts, whatever the client writes.
-        let session = if in_session {
-            self.connection.session.clone().or_else(|| asked.session_id())
-        } else {
-            None
-        };
+        let session =
+            if in_session { self.connection.session.clone().or_else(|| asked.session_id()) } else { None };
         if asked.takes_one_answer() {
             return Ear { session, ..Ear::default() };
         }
