@@ -24,6 +24,7 @@ want openssl         has openssl
 want procps          has sysctl
 want python3-dbusmock /usr/bin/python3 -c 'import dbusmock'
 want python3-venv    python3 -c 'import ensurepip, venv'
+want redis-server    has redis-server
 want strace          has strace
 want util-linux      has unshare
 # Ubuntu's chromium is a snap, which containers cannot run; playwright's own build takes its place below.
@@ -46,6 +47,9 @@ once() {
 
 node_modules() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 once node_modules/.installed "package.json package-lock.json" node_modules
+
+bullmq_modules() { (cd bullmq && node_modules); }
+once bullmq/node_modules/.installed "bullmq/package.json bullmq/package-lock.json" bullmq_modules
 
 # All pins are written out and --no-deps keeps to them: fastmcp asks for a newer certifi than it needs.
 python_environment() {

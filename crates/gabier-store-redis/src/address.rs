@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_being_repeated() {
-        for url in ["redis:", "redis://:hunter2@", "redis://:hunter2@host/none", "redis://:hunter2@host:port"] {
+        for url in ["redis:", "redis://:hunter2@", "redis://:hunter2@host/none", "redis://:hunter2@host:port"]
+        {
             let refused = check(url);
             assert!(refused.starts_with("Unsupported: open the store: the URL"), "{url}: {refused}");
             assert!(!refused.contains("hunter2"));

@@ -41,7 +41,9 @@ impl Generation {
         let anew = || self.connect().and_then(|connection| self.ask(connection));
         let answer = match self.idle() {
             // A connection that was lost while it was idle says nothing about the server; silence does.
-            Some(connection) => self.ask(connection).or_else(|error| if error.is_timeout() { Err(error) } else { anew() }),
+            Some(connection) => {
+                self.ask(connection).or_else(|error| if error.is_timeout() { Err(error) } else { anew() })
+            }
             None => anew(),
         };
         answer.map_err(|source| {

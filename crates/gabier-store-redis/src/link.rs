@@ -1,10 +1,13 @@
 //! The way to the server: one connection for all calls, made anew when it is lost.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gabier_store::{Error, ErrorKind, Result};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RetryMethod, Script, Value};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RetryMethod, Script, Value,
+};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -17,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(40);
 pub(crate) struct Link {
     client: Client,
     open: Mutex<Option<Open>>,
+    /// How many connections were opened.
+    opened: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -29,12 +34,17 @@ struct Open {
 impl Link {
     /// A way that connects at the first call.
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, open: Mutex::new(None) }
+        Self { client, open: Mutex::new(None), opened: AtomicU64::new(0) }
     }
 
     /// Runs a script. When the connection is lost it is run again on a new one until time is up, so a script must
     /// know a call that it has answered before.
-    pub(crate) async fn run<T: FromRedisValue>(&self, doing: &str, script: &Script, args: &[Vec<u8>]) -> Result<T> {
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        doing: &str,
+        script: &Script,
+        args: &[Vec<u8>],
+    ) -> Result<T> {
         let answer = self.attempt(doing, Request::Script(script, args, None)).await?;
         T::from_redis_value(answer).map_err(|source| odd(doing).because(source))
     }
@@ -62,7 +72,10 @@ impl Link {
         loop {
             let tried = timeout_at(end, async {
                 let open = self.connected().await.map_err(|source| (source, None))?;
-                request.send(open.connection, last.is_some()).await.map_err(|source| (source, Some(open.number)))
+                request
+                    .send(open.connection, last.is_some())
+                    .await
+                    .map_err(|source| (source, Some(open.number)))
             });
             let (source, number) = match tried.await {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -92,8 +105,7 @@ impl Link {
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(Duration::from_secs(10)));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
         Ok(open.insert(Open { connection, number }).clone())
     }
 

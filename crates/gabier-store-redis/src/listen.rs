@@ -1,11 +1,11 @@
 //! How this process learns what others did: a thread that listens to what scripts publish.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gabier_store::queue::TaskChange;
+use gabier_store::queue::{TaskChange, TaskId};
 use gabier_store::{Error, ErrorKind, Result};
 use redis::{Client, RedisResult};
 use tokio::sync::{broadcast, watch};
@@ -44,7 +44,9 @@ impl Listener {
         thread::Builder::new()
             .name("redis-listen".to_owned())
             .spawn(move || listening.listen(&client))
-            .map_err(|source| Error::new(ErrorKind::Io, "start the thread that listens to Redis").because(source))?;
+            .map_err(|source| {
+                Error::new(ErrorKind::Io, "start the thread that listens to Redis").because(source)
+            })?;
         Ok(Self { heard })
     }
 
@@ -96,7 +98,9 @@ impl Heard {
         let _ = self.tasks.send(TaskChange::Anything);
         while !self.has_ended.load(Ordering::Relaxed) {
             match channels.get_message() {
-                Ok(message) if message.get_channel_name() == TASKS => self.told(&message.get_payload::<String>()?),
+                Ok(message) if message.get_channel_name() == TASKS => {
+                    self.told(&message.get_payload::<String>()?);
+                }
                 Ok(message) => self.moved(message.get_payload::<u64>()?),
                 Err(error) if error.is_timeout() => {}
                 Err(error) => return Err(error),
@@ -111,7 +115,6 @@ impl Heard {
 
     /// `t` and a task, `w` and a queue, or `a` for anything.
     fn told(&self, text: &str) {
-        use gabier_store::queue::TaskId;
         let change = match text.split_at_checked(1) {
             Some(("t", id)) => TaskChange::Task(TaskId::new(id)),
             Some(("w", queue)) => TaskChange::Work(queue.to_owned()),

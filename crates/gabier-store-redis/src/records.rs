@@ -51,7 +51,9 @@ impl Records {
                 Change::Put { kind, key, value, expect } => (kind, key, "put", value.to_string(), *expect),
                 Change::Remove { kind, key, expect } => (kind, key, "remove", String::new(), *expect),
             };
-            args.extend([kind.as_str(), key, how, &value, &expected(expect)].map(|arg| arg.as_bytes().to_vec()));
+            args.extend(
+                [kind.as_str(), key, how, &value, &expected(expect)].map(|arg| arg.as_bytes().to_vec()),
+            );
         }
         let answer: Vec<String> = self.link.run("change records", &self.change, &args).await?;
         match answer.split_first() {

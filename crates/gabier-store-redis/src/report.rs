@@ -61,13 +61,13 @@ impl Report {
         asked.cmd("CONFIG").arg("GET").arg("appendfsync");
         asked.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
         asked.cmd("CONFIG").arg("GET").arg("maxmemory");
-        let settings = match link.ask::<Vec<Vec<String>>>(doing, &asked).await {
+        let settings: Vec<Option<String>> = match link.ask::<Vec<Vec<String>>>(doing, &asked).await {
             Ok(settings) => settings.into_iter().map(|pair| pair.into_iter().nth(1)).collect(),
             // Some hosts do not let their users ask.
             Err(error) if error.kind() != gabier_store::ErrorKind::Unreachable => Vec::new(),
             Err(error) => return Err(error),
         };
-        let setting = |number: usize| settings.get(number).cloned().flatten();
+        let setting = |number: usize| settings.get(number).and_then(Option::as_deref);
         let version = version(&info);
         let findings = vec![
             server(&version),
@@ -101,14 +101,15 @@ fn finding(setting: &'static str, value: impl Into<String>, meaning: &str, is_wa
 fn server(version: &str) -> Finding {
     let number = version.rsplit(' ').next().and_then(|text| text.split('.').next());
     let is_old = number.and_then(|text| text.parse::<u32>().ok()).is_none_or(|major| major < 7);
-    let meaning = if is_old { "This is older than Redis 7: use a newer one." } else { "This version serves." };
+    let meaning =
+        if is_old { "This is older than Redis 7: use a newer one." } else { "This version serves." };
     finding("version", version, meaning, is_old)
 }
 
 const HIDDEN: &str = "The server does not tell: ask whoever runs it.";
 
-fn appendonly(value: Option<String>) -> Finding {
-    match value.as_deref() {
+fn appendonly(value: Option<&str>) -> Finding {
+    match value {
         Some("yes") => finding("appendonly", "yes", "Tasks and records survive a restart of Redis.", false),
         Some(value) => {
             let meaning = "A restart of Redis loses everything since its last snapshot: set appendonly yes.";
@@ -118,17 +119,21 @@ fn appendonly(value: Option<String>) -> Finding {
     }
 }
 
-fn appendfsync(value: Option<String>, appendonly: Option<String>) -> Finding {
-    let is_used = appendonly.as_deref() != Some("no");
-    match value.as_deref() {
+fn appendfsync(value: Option<&str>, appendonly: Option<&str>) -> Finding {
+    let is_used = appendonly != Some("no");
+    match value {
         Some(value) if !is_used => {
             finding("appendfsync", value, "It has no effect while appendonly is off.", false)
         }
-        Some("always") => {
-            finding("appendfsync", "always", "An acknowledged task survives a power cut of the Redis machine.", false)
-        }
+        Some("always") => finding(
+            "appendfsync",
+            "always",
+            "An acknowledged task survives a power cut of the Redis machine.",
+            false,
+        ),
         Some("everysec") => {
-            let meaning = "A power cut of the Redis machine loses 1 to 2 s of acknowledged tasks; always loses none.";
+            let meaning =
+                "A power cut of the Redis machine loses 1 to 2 s of acknowledged tasks; always loses none.";
             finding("appendfsync", "everysec", meaning, true)
         }
         Some(value) => {
@@ -139,15 +144,16 @@ fn appendfsync(value: Option<String>, appendonly: Option<String>) -> Finding {
     }
 }
 
-fn eviction(policy: Option<String>, maxmemory: Option<String>) -> Finding {
-    let is_bounded = maxmemory.as_deref() != Some("0");
-    match policy.as_deref() {
+fn eviction(policy: Option<&str>, maxmemory: Option<&str>) -> Finding {
+    let is_bounded = maxmemory != Some("0");
+    match policy {
         Some("noeviction") => {
             let meaning = "When memory is full, new tasks are refused and none is lost.";
             finding("maxmemory-policy", "noeviction", meaning, false)
         }
         Some(value) if is_bounded => {
-            let meaning = "When memory is full, Redis throws tasks away without a word: set it to noeviction.";
+            let meaning =
+                "When memory is full, Redis throws tasks away without a word: set it to noeviction.";
             finding("maxmemory-policy", value, meaning, true)
         }
         Some(value) => {
@@ -179,14 +185,21 @@ mod tests {
 
     #[test]
     fn what_loses_tasks_is_a_warning() {
-        let text = |value: &str| Some(value.to_owned());
-        assert!(check(&appendonly(text("no"))).starts_with("!appendonly no: A restart of Redis loses"));
-        assert!(check(&appendfsync(text("always"), text("yes"))).starts_with(" appendfsync always"));
-        assert!(check(&appendfsync(text("everysec"), text("yes"))).starts_with("!appendfsync everysec"));
-        assert!(check(&appendfsync(text("everysec"), text("no"))).starts_with(" appendfsync everysec: It has no effect"));
-        assert!(check(&eviction(text("allkeys-lru"), text("1000"))).contains("throws tasks away without a word"));
-        assert!(check(&eviction(text("volatile-lru"), text("0"))).starts_with("!maxmemory-policy volatile-lru: Once"));
-        assert!(!eviction(text("noeviction"), text("1000")).is_warning);
+        assert!(check(&appendonly(Some("no"))).starts_with("!appendonly no: A restart of Redis loses"));
+        assert!(check(&appendfsync(Some("always"), Some("yes"))).starts_with(" appendfsync always"));
+        assert!(check(&appendfsync(Some("everysec"), Some("yes"))).starts_with("!appendfsync everysec"));
+        assert!(
+            check(&appendfsync(Some("everysec"), Some("no")))
+                .starts_with(" appendfsync everysec: It has no effect")
+        );
+        assert!(
+            check(&eviction(Some("allkeys-lru"), Some("1000"))).contains("throws tasks away without a word")
+        );
+        assert!(
+            check(&eviction(Some("volatile-lru"), Some("0")))
+                .starts_with("!maxmemory-policy volatile-lru: Once")
+        );
+        assert!(!eviction(Some("noeviction"), Some("1000")).is_warning);
         assert!(appendonly(None).is_warning && eviction(None, None).is_warning);
     }
 
@@ -194,7 +207,11 @@ mod tests {
     fn versions_before_7_are_told() {
         assert_eq!(version("# Server\r\nredis_version:6.2.1\r\n"), "Redis 6.2.1");
         assert_eq!(version("redis_version:7.2.4\r\nvalkey_version:8.1.0\r\n"), "Valkey 8.1.0");
-        assert!(server("Redis 6.2.1").is_warning && !server("Valkey 8.1.0").is_warning && server("unknown").is_warning);
+        assert!(
+            server("Redis 6.2.1").is_warning
+                && !server("Valkey 8.1.0").is_warning
+                && server("unknown").is_warning
+        );
     }
 
     #[test]

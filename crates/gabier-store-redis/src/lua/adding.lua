@@ -34,7 +34,7 @@ local function write(task, set)
   else
     call('ZADD', P .. 'live', seq, task.id)
     if task.deadline and task.state ~= 'running' then call('ZADD', P .. 'deadlines', task.deadline, task.id) end
-    if not task.foreign then call('HINCRBY', P .. 'open', task.queue, 1) end
+    if not task.foreign then add('open', task.queue, 1) end
   end
 end
 

@@ -6,8 +6,8 @@ for _, id in ipairs(ARGV) do
     call('HDEL', P .. 't:' .. id, 'dead')
     task.dead = nil
     call('ZREM', P .. 'dead', id)
-    call('HINCRBY', P .. 'count', 'dead', -1)
-    call('HINCRBY', P .. 'count:' .. task.owner, 'dead', -1)
+    add('count', 'dead', -1)
+    add('count:' .. task.owner, 'dead', -1)
     if call('GET', keys.base .. id .. ':lock') == false then
       call('LREM', keys.wait, 1, id)
       for _, index in ipairs({'prioritized', 'delayed', 'completed', 'failed'}) do call('ZREM', keys[index], id) end

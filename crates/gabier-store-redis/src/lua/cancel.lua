@@ -10,7 +10,7 @@ local function cancel(task, why)
     return 'told'
   end
   withdraw(task, 'cancelled')
-  call('HSET', P .. 't:' .. task.id, 'cancel', why)
+  task.cancel = why
   conclude(task, 'cancelled')
   return 'ended'
 end

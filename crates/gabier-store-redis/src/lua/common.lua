@@ -11,7 +11,7 @@ local bury_job
 
 local FIELDS = {'state', 'queue', 'tool', 'kind', 'owner', 'alias', 'parent', 'priority', 'fence', 'attempt', 'max',
   'retry', 'deadline', 'cancel', 'seq', 'created', 'started', 'finished', 'job', 'token', 'callback', 'chain', 'idem',
-  'out', 'dead', 'foreign', 'worker', 'due', 'nonce', 'parked'}
+  'out', 'dead', 'foreign', 'worker', 'due', 'nonce', 'parked', 'then'}
 local TERMINAL = {completed = true, partial = true, timed_out = true, failed = true, crashed = true, unknown = true,
   cancelled = true, expired = true}
 
@@ -46,17 +46,32 @@ local function counter(task, state)
   return task.queue .. '\0' .. task.tool .. '\0' .. task.kind .. '\0' .. state
 end
 
+-- Counters move once per call, however many tasks it is about.
+local moved = {}
+local function add(key, field, by)
+  local fields = moved[key] or {}
+  moved[key] = fields
+  fields[field] = (fields[field] or 0) + by
+end
+
+local function flush()
+  for key, fields in pairs(moved) do
+    for field, by in pairs(fields) do
+      if by ~= 0 then call('HINCRBY', P .. key, field, by) end
+    end
+  end
+end
+
 local function count(task, state, by)
   local field = 'n\0' .. counter(task, state)
-  call('HINCRBY', P .. 'count', field, by)
-  call('HINCRBY', P .. 'count:' .. task.owner, field, by)
+  add('count', field, by)
+  add('count:' .. task.owner, field, by)
 end
 
 local function ran(task, by)
-  if by == 0 then return end
   local field = 'r\0' .. counter(task, task.state)
-  call('HINCRBY', P .. 'count', field, by)
-  call('HINCRBY', P .. 'count:' .. task.owner, field, by)
+  add('count', field, by)
+  add('count:' .. task.owner, field, by)
 end
 
 -- How many run of a task's queue, tool and host.
@@ -114,13 +129,13 @@ local function deliver(task, event)
 end
 
 -- Notes whether an ended task may be pruned: not while it is a dead letter, has a chain to start, deliveries to make or
--- a key that still counts.
-local function settle(task)
+-- a key that still counts. One that ended just now is in no index yet.
+local function settle(task, is_new)
   if not TERMINAL[task.state] then return end
-  call('ZREM', P .. 'prunable', task.id)
-  call('ZREM', P .. 'prunable:out', task.id)
-  call('ZREM', P .. 'keyed', task.id)
-  if task.dead or task.chain or call('EXISTS', P .. 'dq:' .. task.id) == 1 then return end
+  if not is_new then
+    for _, index in ipairs({'prunable', 'prunable:out', 'keyed'}) do call('ZREM', P .. index, task.id) end
+  end
+  if task.dead or task.chain or (task.callback and call('EXISTS', P .. 'dq:' .. task.id) == 1) then return end
   if task.idem and task.created + DAY > NOW then
     call('ZADD', P .. 'keyed', task.created + DAY, task.id)
     return
@@ -132,8 +147,9 @@ end
 local EVENT = {completed = 'completed', partial = 'completed', cancelled = 'cancelled'}
 
 -- Ends a task in our record; its job was ended before. `failure` is JSON and makes it a dead letter.
-local function conclude(task, state, result, error, failure, keeps_deliveries)
-  local set, unset = {'finished', NOW}, {'worker', 'lease', 'due', 'token', 'parked'}
+local function conclude(task, state, result, error, failure)
+  local set, unset = {'finished', NOW}, nil
+  if task.worker or task.due or task.parked then unset = {'worker', 'lease', 'due', 'token', 'parked'} end
   local function put(field, value)
     if value and value ~= '' then
       table.insert(set, field)
@@ -142,11 +158,12 @@ local function conclude(task, state, result, error, failure, keeps_deliveries)
   end
   put('result', result)
   put('error', error)
+  put('cancel', task.cancel)
   if failure and failure ~= '' then
     put('dead', '1')
     task.dead = '1'
   end
-  if call('HEXISTS', P .. 't:' .. task.id, 'then') == 1 then
+  if task['then'] then
     put('chain', '1')
     task.chain = '1'
     call('ZADD', P .. 'unchained', task.seq, task.id)
@@ -157,15 +174,15 @@ local function conclude(task, state, result, error, failure, keeps_deliveries)
   call('ZREM', P .. 'live', task.id)
   call('ZADD', P .. 'state:' .. state, task.seq, task.id)
   call('ZADD', P .. 'ended', NOW, task.id)
-  if not task.foreign then call('HINCRBY', P .. 'open', task.queue, -1) end
+  if not task.foreign then add('open', task.queue, -1) end
   deliver(task, EVENT[state] or 'error')
   if task.dead then
     call('ZADD', P .. 'dead', task.seq, task.id)
-    call('HINCRBY', P .. 'count', 'dead', 1)
-    call('HINCRBY', P .. 'count:' .. task.owner, 'dead', 1)
+    add('count', 'dead', 1)
+    add('count:' .. task.owner, 'dead', 1)
     bury_job(task, failure)
   end
-  settle(task)
+  settle(task, true)
 end
 
 -- Takes a job that nobody runs out of where it waits and puts it among BullMQ's failed ones. BullMQ has no call for
@@ -173,10 +190,9 @@ end
 local function withdraw(task, reason)
   local keys, job = bull(task.queue), task.job
   if task.parked then call('ZREM', P .. 'park:' .. task.parked, task.id) end
-  local found = call('ZREM', keys.prioritized, job) + call('ZREM', keys.delayed, job)
-    + call('ZREM', keys['waiting-children'], job)
-  if found == 0 then found = call('LREM', keys.wait, 1, job) end
-  if call('EXISTS', keys.base .. job) == 0 then return end
+  local is_found = call('ZREM', keys.prioritized, job) == 1 or call('ZREM', keys.delayed, job) == 1
+    or call('ZREM', keys['waiting-children'], job) == 1 or call('LREM', keys.wait, 1, job) == 1
+  if not is_found and call('EXISTS', keys.base .. job) == 0 then return end
   call('HSET', keys.base .. job, 'failedReason', reason, 'finishedOn', NOW)
   call('ZADD', keys.failed, NOW, job)
   call('XADD', keys.events, 'MAXLEN', '~', 10000, '*', 'event', 'failed', 'jobId', job, 'failedReason', reason,

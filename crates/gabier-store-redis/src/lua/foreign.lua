@@ -9,7 +9,7 @@ local function follow(task)
     if task.state ~= 'running' then
       become(task, 'running', {'started', values[4] or NOW, 'worker', 'bull:' .. (values[5] or ''), 'attempt',
         task.attempt + 1, 'fence', task.fence + 1})
-      task.started = values[4] or NOW
+      task.started, task.worker = values[4] or NOW, 'bull:'
     end
     if call('ZSCORE', keys.completed, task.job) then
       conclude(task, 'completed', values[2])
@@ -24,7 +24,7 @@ local function follow(task)
     if task.state == 'running' then
       conclude(task, 'unknown', nil, '{"message":"the job was removed from the queue","name":"Removed","type":"unknown"}')
     else
-      call('HSET', P .. 't:' .. task.id, 'cancel', 'its job was removed from the queue')
+      task.cancel = 'its job was removed from the queue'
       conclude(task, 'cancelled')
     end
     return true

@@ -46,8 +46,8 @@ while i <= #ARGV do
         task.dead = '1'
         call('HSET', P .. 't:' .. task.id, 'dead', '1')
         call('ZADD', P .. 'dead', task.seq, task.id)
-        call('HINCRBY', P .. 'count', 'dead', 1)
-        call('HINCRBY', P .. 'count:' .. task.owner, 'dead', 1)
+        add('count', 'dead', 1)
+        add('count:' .. task.owner, 'dead', 1)
         bury_job(task, CRASH)
       end
       settle(task)

@@ -3,7 +3,9 @@
 local queue, changed = ARGV[1], 0
 local keys = bull(queue)
 local function look(job)
-  local task = load(record_of(queue, job))
+  local id = record_of(queue, job)
+  local state = call('HGET', P .. 't:' .. id, 'state')
+  local task = state and not TERMINAL[state] and load(id)
   if task and not TERMINAL[task.state] and follow(task) then changed = changed + 1 end
 end
 for _, job in ipairs(call('LRANGE', keys.active, 0, 999)) do
@@ -14,7 +16,7 @@ for _, job in ipairs(call('LRANGE', keys.active, 0, 999)) do
   end
 end
 for _, index in ipairs({keys.completed, keys.failed}) do
-  for _, job in ipairs(call('ZRANGEBYSCORE', index, ARGV[2], '+inf', 'LIMIT', 0, 2000)) do look(job) end
+  for _, job in ipairs(call('ZRANGEBYSCORE', index, ARGV[2], '+inf', 'LIMIT', 0, 5000)) do look(job) end
 end
 for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, 999)) do
   local task = load(id)

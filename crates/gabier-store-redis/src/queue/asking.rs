@@ -2,27 +2,22 @@
 
 use futures::future::BoxFuture;
 use gabier_store::queue::{
-    CancelAck, Cursor, Delivered, Delivery, DeliveryState, End, Ended, Enqueued, Fence, Filter, Held, Limit, Ms,
-    NewTask, Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task, TaskChange,
-    TaskId, WorkerId,
+    CancelAck, Cursor, Delivered, Delivery, DeliveryState, Enqueued, Fence, Filter, Held, Limit, Ms, NewTask,
+    Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task,
+    TaskChange, TaskId, WorkerId,
 };
 use gabier_store::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
 use super::record::{Fields, delivery, described, task, whole};
-use super::{PREFIX, Queue};
+use super::steps::{AGAIN, step_args};
+use super::{PREFIX, Queue, bytes};
 use crate::link::damaged;
 use crate::records::nonce;
 
 /// How long a step may be on its way; whoever asked does not wait longer.
 const STEP_IS_DUE: Ms = 2_000;
-/// Where in the arguments of a step it says that the step is sent again.
-const STEP_AGAIN: usize = 6;
-
-fn bytes(text: impl ToString) -> Vec<u8> {
-    text.to_string().into_bytes()
-}
 
 impl gabier_store::queue::Queue for Queue {
     fn enqueue(&self, batch: Vec<NewTask>, limit: usize) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
@@ -33,7 +28,8 @@ impl gabier_store::queue::Queue for Queue {
             let mut args = vec![nonce()?, bytes(limit)];
             for task in &batch {
                 args.extend(described(task)?);
-                let (worker, lease) = task.claim.as_ref().map(|(worker, lease)| (worker.0.as_str(), *lease)).unzip();
+                let (worker, lease) =
+                    task.claim.as_ref().map(|(worker, lease)| (worker.0.as_str(), *lease)).unzip();
                 args.extend([bytes(worker.unwrap_or_default()), bytes(lease.unwrap_or(0))]);
             }
             let answer: Vec<String> = self.link.run("add tasks", &self.scripts.enqueue, &args).await?;
@@ -90,7 +86,7 @@ impl gabier_store::queue::Queue for Queue {
             let progress = notes.progress.and_then(|progress| serde_json::to_vec(&progress).ok());
             let mut args = vec![bytes(&id), bytes(fence.0), progress.unwrap_or_default()];
             for (stream, written) in notes.output {
-                let lines = written.iter().filter(|byte| **byte == b'\n').count();
+                let lines = written.split(|byte| *byte == b'\n').count() - 1;
                 args.extend([bytes(stream_name(stream)), written, bytes(lines)]);
             }
             self.link.run::<i64>("keep what a task tells", &self.scripts.note, &args).await.map(drop)
@@ -104,7 +100,10 @@ impl gabier_store::queue::Queue for Queue {
             Ok(match answer.first().map(String::as_str) {
                 Some("ended") => CancelAck::Ended,
                 Some("told") => CancelAck::Told,
-                Some(word) => word.strip_prefix('b').and_then(State::parse).map_or(CancelAck::Unknown, CancelAck::Before),
+                Some(word) => word
+                    .strip_prefix('b')
+                    .and_then(State::parse)
+                    .map_or(CancelAck::Unknown, CancelAck::Before),
                 None => CancelAck::Unknown,
             })
         })
@@ -191,7 +190,14 @@ impl gabier_store::queue::Queue for Queue {
         to.push(0xff);
         Box::pin(async move {
             let mut asked = redis::pipe();
-            asked.cmd("ZRANGEBYLEX").arg(format!("{PREFIX}{index}")).arg(from).arg(to).arg("LIMIT").arg(0).arg(2);
+            asked
+                .cmd("ZRANGEBYLEX")
+                .arg(format!("{PREFIX}{index}"))
+                .arg(from)
+                .arg(to)
+                .arg("LIMIT")
+                .arg(0)
+                .arg(2);
             let (ids,): (Vec<String>,) = self.link.ask("look for a task", &asked).await?;
             Ok(ids.into_iter().map(TaskId::new).collect())
         })
@@ -230,7 +236,9 @@ impl gabier_store::queue::Queue for Queue {
 
     fn pause(&self, queue: &str, paused: bool) -> BoxFuture<'_, Result<()>> {
         let args = vec![bytes(queue), bytes(u8::from(paused))];
-        Box::pin(async move { self.link.run::<i64>("pause a queue", &self.scripts.pause, &args).await.map(drop) })
+        Box::pin(
+            async move { self.link.run::<i64>("pause a queue", &self.scripts.pause, &args).await.map(drop) },
+        )
     }
 
     fn limit(&self, scope: Scope, limit: Option<Limit>) -> BoxFuture<'_, Result<()>> {
@@ -245,7 +253,9 @@ impl gabier_store::queue::Queue for Queue {
             Value::Object(running.into_iter().chain(rate).collect()).to_string()
         });
         let args = vec![bytes(scope), bytes(limit.unwrap_or_default())];
-        Box::pin(async move { self.link.run::<i64>("set a limit", &self.scripts.limit, &args).await.map(drop) })
+        Box::pin(
+            async move { self.link.run::<i64>("set a limit", &self.scripts.limit, &args).await.map(drop) },
+        )
     }
 
     fn reap(&self) -> BoxFuture<'_, Result<u64>> {
@@ -272,7 +282,11 @@ impl gabier_store::queue::Queue for Queue {
     fn unchained(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Task>>> {
         Box::pin(async move {
             let mut asked = redis::pipe();
-            asked.cmd("ZRANGE").arg(format!("{PREFIX}unchained")).arg(0).arg(i64::try_from(limit).unwrap_or(0) - 1);
+            asked
+                .cmd("ZRANGE")
+                .arg(format!("{PREFIX}unchained"))
+                .arg(0)
+                .arg(i64::try_from(limit).unwrap_or(0) - 1);
             let (ids,): (Vec<String>,) = self.link.ask("look for chains", &asked).await?;
             self.tasks(&ids).await
         })
@@ -316,7 +330,9 @@ impl gabier_store::queue::Queue for Queue {
             Delivered::Dead { last } => ("dead", last, 0),
         };
         let args = vec![bytes(id), bytes(word), bytes(last), bytes(at)];
-        Box::pin(async move { self.link.run::<i64>("note a delivery", &self.scripts.delivered, &args).await.map(drop) })
+        Box::pin(async move {
+            self.link.run::<i64>("note a delivery", &self.scripts.delivered, &args).await.map(drop)
+        })
     }
 
     fn deliveries(
@@ -372,7 +388,7 @@ type Answer = (Ms, Option<Vec<bool>>, Option<Vec<(String, Fields)>>);
 impl Queue {
     async fn stepped(&self, args: &[Vec<u8>]) -> Result<Answer> {
         let doing = "end and claim tasks";
-        let answer: redis::Value = self.link.run_again(doing, &self.scripts.step, args, STEP_AGAIN).await?;
+        let answer: redis::Value = self.link.run_again(doing, &self.scripts.step, args, AGAIN).await?;
         let redis::Value::Array(parts) = answer else { return Err(damaged(doing)) };
         let mut parts = parts.into_iter();
         let now = redis::from_redis_value(parts.next().unwrap_or(redis::Value::Nil));
@@ -395,7 +411,8 @@ impl Queue {
             let mut args = vec![bytes(why)];
             args.extend(page.items.iter().map(|task| bytes(&task.asked.id)));
             let answer: Vec<String> = self.link.run("cancel tasks", &self.scripts.cancel_ids, &args).await?;
-            cancelled += answer.iter().filter(|word| matches!(word.as_str(), "ended" | "told")).count() as u64;
+            cancelled +=
+                answer.iter().filter(|word| matches!(word.as_str(), "ended" | "told")).count() as u64;
             cursor = page.next;
             if cursor.is_none() {
                 return Ok(cancelled);
@@ -405,11 +422,15 @@ impl Queue {
 }
 
 fn added(answer: &[String]) -> Result<Vec<Enqueued>> {
-    let Some((word, rest)) = answer.split_first() else { return Err(damaged("add tasks: the script gave nothing")) };
+    let Some((word, rest)) = answer.split_first() else {
+        return Err(damaged("add tasks: the script gave nothing"));
+    };
     let about = rest.first().map_or("", String::as_str);
     match word.as_str() {
         "done" => {}
-        "taken" => return Err(Error::new(ErrorKind::Conflict, format!("add the task {about}: its id is taken"))),
+        "taken" => {
+            return Err(Error::new(ErrorKind::Conflict, format!("add the task {about}: its id is taken")));
+        }
         _ => return Err(Error::new(ErrorKind::Conflict, format!("add tasks: the queue {about} is full"))),
     }
     let pairs = rest.chunks_exact(2).map(|pair| {
@@ -417,73 +438,6 @@ fn added(answer: &[String]) -> Result<Vec<Enqueued>> {
         if pair[0] == "new" { Enqueued::New(id) } else { Enqueued::Existing(id) }
     });
     Ok(pairs.collect())
-}
-
-fn step_args(step: &Step) -> Result<Vec<Vec<u8>>> {
-    let mut args = vec![
-        nonce()?,
-        Vec::new(),
-        bytes(&step.worker.0),
-        bytes(&step.queue),
-        bytes(step.want),
-        bytes(step.lease),
-        bytes(0),
-        bytes(step.done.len()),
-    ];
-    for ended in &step.done {
-        args.extend(end_args(ended)?);
-    }
-    Ok(args)
-}
-
-/// The end of an attempt as the script takes it.
-fn end_args(ended: &Ended) -> Result<[Vec<u8>; 10]> {
-    let json = |value: Option<&Value>| value.map(|value| bytes(value)).unwrap_or_default();
-    let none = Vec::new;
-    let (id, fence) = (bytes(&ended.id), bytes(ended.fence.0));
-    Ok(match &ended.how {
-        End::Finish { state, result, error, dead_letter } => {
-            if !(State::Running.may_become(*state) && state.is_terminal()) {
-                let message = format!("end the task {}: no attempt ends as {state}", ended.id);
-                return Err(Error::new(ErrorKind::Conflict, message));
-            }
-            let reason = reason(*state, error.as_ref());
-            let failure = if *dead_letter { failure(&reason, error.as_ref()) } else { none() };
-            let how = bytes("finish");
-            let (result, error) = (json(result.as_ref()), json(error.as_ref()));
-            [id, fence, how, bytes(state), result, error, failure, bytes(reason), none(), none()]
-        }
-        End::Retry { at, error } => {
-            let reason = bytes(reason(State::Failed, Some(error)));
-            [id, fence, bytes("retry"), none(), none(), bytes(error), none(), reason, bytes(at), none()]
-        }
-        End::Release => [id, fence, bytes("release"), none(), none(), none(), none(), none(), none(), none()],
-        End::Ask(questions) => {
-            let questions = bytes(Value::Object(questions.clone()));
-            [id, fence, bytes("ask"), none(), none(), none(), none(), none(), none(), questions]
-        }
-    })
-}
-
-/// Why a job failed, in the one line that BullMQ shows.
-fn reason(state: State, error: Option<&Value>) -> String {
-    let said = error.and_then(|error| error.get("message").unwrap_or(error).as_str());
-    match (state, said) {
-        (State::Cancelled, _) | (_, None) => state.to_string(),
-        (_, Some(said)) => said.to_owned(),
-    }
-}
-
-/// Why a dead letter failed: `{message, name, type, details?}`.
-fn failure(reason: &str, error: Option<&Value>) -> Vec<u8> {
-    let mut failure = json!({"message": reason, "name": "Error", "type": "failed"});
-    if let (Value::Object(failure), Some(error)) = (&mut failure, error) {
-        match error {
-            Value::Object(error) => failure.extend(error.clone()),
-            other => drop(failure.insert("details".to_owned(), other.clone())),
-        }
-    }
-    bytes(failure)
 }
 
 pub(super) fn stream_name(stream: Stream) -> &'static str {

@@ -1,9 +1,9 @@
 //! Lists, searches and counters: which index is walked, and what fits.
 
+use gabier_store::Result;
 use gabier_store::queue::{
     Count, Cursor, Delivery, DeliveryState, Filter, Order, Page, State, Stats, Stream, Task, TaskId,
 };
-use gabier_store::Result;
 
 use super::record::{Fields, delivery, place, task};
 use super::{PREFIX, Queue};
@@ -16,7 +16,12 @@ const MOST: usize = 20_000;
 
 impl Queue {
     /// A page of tasks.
-    pub(super) async fn page(&self, filter: Filter, cursor: Option<Cursor>, limit: usize) -> Result<Page<Task>> {
+    pub(super) async fn page(
+        &self,
+        filter: Filter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Task>> {
         if let Some(ids) = &filter.ids {
             return self.page_of(ids.clone(), &filter, cursor, limit).await;
         }
@@ -96,7 +101,8 @@ impl Queue {
 
     /// The indexes that together hold everything that can fit, and the least else.
     async fn narrowest(&self, filter: &Filter) -> Result<Vec<String>> {
-        let one = |name: &str, value: Option<&str>| value.map(|value| vec![format!("{PREFIX}{name}:{value}")]);
+        let one =
+            |name: &str, value: Option<&str>| value.map(|value| vec![format!("{PREFIX}{name}:{value}")]);
         let by_state = (!filter.states.is_empty()).then(|| {
             let ended = filter.states.iter().filter(|state| state.is_terminal());
             let mut indexes: Vec<_> = ended.map(|state| format!("{PREFIX}state:{state}")).collect();
@@ -134,7 +140,12 @@ impl Queue {
     }
 
     /// The next entries of several indexes, as one list.
-    async fn entries(&self, indexes: &[String], after: Option<&str>, order: Order) -> Result<Vec<(String, u64)>> {
+    async fn entries(
+        &self,
+        indexes: &[String],
+        after: Option<&str>,
+        order: Order,
+    ) -> Result<Vec<(String, u64)>> {
         let mut asked = redis::pipe();
         for index in indexes {
             let (word, begin, end) = match order {
@@ -186,7 +197,8 @@ impl Queue {
             asked.get(format!("{base}:head")).get(format!("{base}:tail"));
         }
         let written: Vec<Option<Vec<u8>>> = self.link.ask("search a task's output", &asked).await?;
-        let streams = written.chunks(2).map(|parts| parts.iter().flatten().flatten().copied().collect::<Vec<u8>>());
+        let streams =
+            written.chunks(2).map(|parts| parts.iter().flatten().flatten().copied().collect::<Vec<u8>>());
         Ok(streams.into_iter().any(|bytes| holds(&String::from_utf8_lossy(&bytes))))
     }
 
@@ -205,10 +217,16 @@ impl Queue {
                 asked.hexists(format!("bull:{queue}:meta"), "paused");
             }
             let flags: Vec<bool> = self.link.ask("read counters", &asked).await?;
-            paused = queues.into_iter().zip(flags).filter(|(_, is_paused)| *is_paused).map(|(queue, _)| queue).collect();
+            paused = queues
+                .into_iter()
+                .zip(flags)
+                .filter(|(_, is_paused)| *is_paused)
+                .map(|(queue, _)| queue)
+                .collect();
         }
         let positive = |number: i64| u64::try_from(number).unwrap_or(0);
-        let ran_of = |counter: &str| counters.iter().find(|(name, _)| name.strip_prefix("r\0") == Some(counter));
+        let ran_of =
+            |counter: &str| counters.iter().find(|(name, _)| name.strip_prefix("r\0") == Some(counter));
         let mut stats = Stats { paused, ..Stats::default() };
         for (name, number) in &counters {
             if name == "dead" {
@@ -218,7 +236,8 @@ impl Queue {
             let [queue, tool, kind, state] = counter.split('\0').collect::<Vec<_>>()[..] else {
                 return Err(damaged(format!("read counters: {counter:?} is none")));
             };
-            let state = State::parse(state).ok_or_else(|| damaged(format!("read counters: {state} is no state")))?;
+            let state =
+                State::parse(state).ok_or_else(|| damaged(format!("read counters: {state} is no state")))?;
             stats.counts.push(Count {
                 queue: queue.to_owned(),
                 tool: tool.to_owned(),
@@ -228,7 +247,9 @@ impl Queue {
                 ran: ran_of(counter).map_or(0, |(_, ran)| *ran),
             });
         }
-        stats.counts.sort_by(|a, b| (&a.queue, &a.tool, &a.kind, a.state).cmp(&(&b.queue, &b.tool, &b.kind, b.state)));
+        stats.counts.sort_by(|a, b| {
+            (&a.queue, &a.tool, &a.kind, a.state).cmp(&(&b.queue, &b.tool, &b.kind, b.state))
+        });
         Ok(stats)
     }
 

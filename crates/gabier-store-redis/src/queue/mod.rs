@@ -9,13 +9,14 @@ mod asking;
 mod listing;
 mod record;
 mod scripts;
+mod steps;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use gabier_store::queue::{Ms, TaskChange};
 use gabier_store::Result;
+use gabier_store::queue::{Ms, TaskChange};
 use redis::Client;
 use tokio::sync::broadcast;
 
@@ -75,4 +76,9 @@ impl Queue {
         self.set_clock(time);
         Ok(time)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given numbers and borrowed text alike")]
+fn bytes(text: impl ToString) -> Vec<u8> {
+    text.to_string().into_bytes()
 }

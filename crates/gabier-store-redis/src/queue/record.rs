@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use gabier_store::queue::{Delivery, DeliveryEvent, DeliveryState, Fence, Ms, NewTask, State, Task, TaskId, WorkerId};
+use gabier_store::queue::{
+    Delivery, DeliveryEvent, DeliveryState, Fence, Ms, NewTask, State, Task, TaskId, WorkerId,
+};
 use gabier_store::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -30,7 +32,10 @@ pub(crate) fn described(task: &NewTask) -> Result<Vec<Vec<u8>>> {
         u8::from(task.retry_safe).to_string(),
         task.callback.clone().unwrap_or_default(),
         if task.then.is_empty() { "" } else { "1" }.to_owned(),
-        task.idempotency_key.as_ref().map(|key| format!("{}\0{}\0{key}", task.owner, task.tool)).unwrap_or_default(),
+        task.idempotency_key
+            .as_ref()
+            .map(|key| format!("{}\0{}\0{key}", task.owner, task.tool))
+            .unwrap_or_default(),
         asked,
         data(task).to_string(),
     ];
@@ -85,7 +90,8 @@ pub(crate) fn whole(task: &Task) -> Vec<Vec<u8>> {
 /// The task that a hash holds.
 pub(crate) fn task(id: &str, fields: &Fields) -> Result<Task> {
     let read = Reading { id, fields };
-    let state = read.text("state")?.and_then(|name| State::parse(&name)).ok_or_else(|| unreadable(id, "state"))?;
+    let state =
+        read.text("state")?.and_then(|name| State::parse(&name)).ok_or_else(|| unreadable(id, "state"))?;
     let object = |name: &str| Ok::<_, Error>(read.json::<Map<_, _>>(name)?.unwrap_or_default());
     Ok(Task {
         asked: read.asked()?,

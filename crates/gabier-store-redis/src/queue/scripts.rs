@@ -51,7 +51,13 @@ impl Scripts {
         Self {
             enqueue: script!(["addPrioritizedJob-9", "addDelayedJob-6"], ["adding"], "enqueue"),
             step: script!(
-                ["moveToActive-11", "moveToFinished-14", "moveToDelayed-11", "moveJobFromActiveToWait-9", "addStandardJob-9"],
+                [
+                    "moveToActive-11",
+                    "moveToFinished-14",
+                    "moveToDelayed-11",
+                    "moveJobFromActiveToWait-9",
+                    "addStandardJob-9"
+                ],
                 ["ending", "adding", "limits", "losing", "adopt"],
                 "step"
             ),
@@ -87,7 +93,7 @@ impl Scripts {
     }
 }
 
-/// One script: `bull_<name>(KEYS, ARGV)` for each of theirs, then ours.
+/// One script: `bull_<name>(KEYS, ARGV)` for each of theirs, what ours share, and the last of ours as what is run.
 fn assemble(theirs: &[(&str, &str)], ours: &[&str]) -> String {
     let mut text = String::new();
     for (name, source) in theirs {
@@ -95,8 +101,8 @@ fn assemble(theirs: &[(&str, &str)], ours: &[&str]) -> String {
         text.extend(["local function bull_", name, "(KEYS, ARGV)\n", source, "\nend\n"]);
     }
     text.push_str(COMMON);
-    for source in ours {
-        text.push_str(source);
-    }
+    let (last, shared) = ours.split_last().unwrap_or((&"", &[]));
+    text.extend(shared.iter().copied());
+    text.extend(["local function main()\n", last, "\nend\nlocal answer = main()\nflush()\nreturn answer\n"]);
     text
 }

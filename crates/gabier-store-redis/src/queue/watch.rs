@@ -3,6 +3,7 @@
 //! Nothing is taken from anybody: reading a stream leaves the markers that BullMQ's workers wait for where they are.
 //! An event says only that something happened in a queue; what, the records are compared for (`sweep`).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,7 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How far a sweep looks back beyond the last one.
 const OVERLAP: Ms = 2_000;
 /// Between two looks at all that has not ended.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_mins(1);
 
 /// The queue whose producers may be of another make before any task of ours is in it.
 const DEFAULT: &str = "async-tasks";
@@ -45,14 +46,20 @@ struct Shared {
 
 impl Watch {
     /// Starts the thread; it connects by itself.
-    pub(super) fn start(client: Client, scripts: Arc<Scripts>, tasks: broadcast::Sender<TaskChange>) -> Result<Self> {
+    pub(super) fn start(
+        client: Client,
+        scripts: Arc<Scripts>,
+        tasks: broadcast::Sender<TaskChange>,
+    ) -> Result<Self> {
         let queues = Mutex::new(BTreeSet::from([DEFAULT.to_owned()]));
         let shared = Arc::new(Shared { queues, has_ended: AtomicBool::new(false), scripts, tasks });
         let watching = Arc::clone(&shared);
         thread::Builder::new()
             .name("redis-watch".to_owned())
             .spawn(move || watching.watch(&client))
-            .map_err(|source| Error::new(ErrorKind::Io, "start the thread that watches Redis").because(source))?;
+            .map_err(|source| {
+                Error::new(ErrorKind::Io, "start the thread that watches Redis").because(source)
+            })?;
         Ok(Self { shared })
     }
 
@@ -108,7 +115,7 @@ impl Shared {
         };
         while !self.has_ended() {
             self.survey(&mut connection, &mut seen)?;
-            for queue in self.wait(&mut connection, &mut seen)? {
+            for queue in wait(&mut connection, &mut seen)? {
                 let _ = self.tasks.send(TaskChange::Work(queue.clone()));
                 seen.unswept.insert(queue);
             }
@@ -129,13 +136,13 @@ impl Shared {
         if !is_due && known.iter().all(|queue| seen.last.contains_key(queue)) {
             return Ok(());
         }
-        let others: BTreeSet<String> = redis::cmd("SMEMBERS").arg(format!("{PREFIX}queues")).query(connection)?;
+        let others: BTreeSet<String> =
+            redis::cmd("SMEMBERS").arg(format!("{PREFIX}queues")).query(connection)?;
         for queue in known.into_iter().chain(others) {
-            if !seen.last.contains_key(&queue) {
-                let newest = newest(connection, &queue)?;
-                let _ = self.tasks.send(TaskChange::Work(queue.clone()));
-                seen.last.insert(queue, newest);
-            }
+            let Entry::Vacant(unknown) = seen.last.entry(queue) else { continue };
+            let _ = self.tasks.send(TaskChange::Work(unknown.key().clone()));
+            let newest = newest(connection, unknown.key())?;
+            unknown.insert(newest);
         }
         if is_due {
             seen.round = Some(Instant::now());
@@ -147,28 +154,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until something happens in a queue; gives in which.
-    fn wait(&self, connection: &mut Connection, seen: &mut Seen) -> RedisResult<Vec<String>> {
-        let queues: Vec<_> = seen.last.keys().cloned().collect();
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(1).arg("BLOCK").arg(BREATH).arg("STREAMS");
-        read.arg(queues.iter().map(|queue| stream(queue)).collect::<Vec<_>>());
-        read.arg(seen.last.values().collect::<Vec<_>>());
-        if read.query::<Value>(connection)? == Value::Nil {
-            return Ok(Vec::new());
-        }
-        // What happens meanwhile is told together.
-        thread::sleep(GAP);
-        let mut moved = Vec::new();
-        for queue in queues {
-            let newest = newest(connection, &queue)?;
-            if seen.last.insert(queue.clone(), newest.clone()) != Some(newest) {
-                moved.push(queue);
-            }
-        }
-        Ok(moved)
-    }
-
     fn sweep(&self, connection: &mut Connection, queue: &str, seen: &mut Seen) -> RedisResult<()> {
         let since = seen.swept.get(queue).copied().unwrap_or(0);
         let since = if since == 0 { now(connection)? } else { since } - OVERLAP;
@@ -176,6 +161,28 @@ impl Shared {
         seen.swept.insert(queue.to_owned(), now);
         Ok(())
     }
+}
+
+/// Waits until something happens in a queue; gives in which.
+fn wait(connection: &mut Connection, seen: &mut Seen) -> RedisResult<Vec<String>> {
+    let queues: Vec<_> = seen.last.keys().cloned().collect();
+    let mut read = redis::cmd("XREAD");
+    read.arg("COUNT").arg(1).arg("BLOCK").arg(BREATH).arg("STREAMS");
+    read.arg(queues.iter().map(|queue| stream(queue)).collect::<Vec<_>>());
+    read.arg(seen.last.values().collect::<Vec<_>>());
+    if read.query::<Value>(connection)? == Value::Nil {
+        return Ok(Vec::new());
+    }
+    // What happens meanwhile is told together.
+    thread::sleep(GAP);
+    let mut moved = Vec::new();
+    for queue in queues {
+        let newest = newest(connection, &queue)?;
+        if seen.last.insert(queue.clone(), newest.clone()) != Some(newest) {
+            moved.push(queue);
+        }
+    }
+    Ok(moved)
 }
 
 fn stream(queue: &str) -> String {

@@ -40,7 +40,11 @@ async fn a_job_of_a_node_producer_is_adopted_and_run() {
     assert!(held.asked.id.as_str().starts_with("async-tasks-"), "a number would not be unique among queues");
     assert_eq!((held.asked.tool.as_str(), held.asked.arguments), ("plain", json!({"a": 1})));
     assert!(!held.asked.retry_safe);
-    assert_eq!(queue.enqueue(vec![task()], 1).await.expect("enqueue").len(), 1, "jobs of others fill no queue");
+    assert_eq!(
+        queue.enqueue(vec![task()], 1).await.expect("enqueue").len(),
+        1,
+        "jobs of others fill no queue"
+    );
 }
 
 #[tokio::test]
@@ -97,20 +101,23 @@ async fn of_5000_jobs_for_mixed_workers_each_is_done_once() {
         peer.work(json!({"name": QUEUE, "concurrency": 10, "milliseconds": 2}));
     }
     let second = queue(&server);
-    let (mut ran, more) = tokio::join!(
-        run_all(&ours, Duration::from_secs(1)),
-        run_all(&second, Duration::from_secs(1)),
-    );
+    let (mut ran, more) =
+        tokio::join!(run_all(&ours, Duration::from_secs(1)), run_all(&second, Duration::from_secs(1)),);
     let here = ran.len() + more.len();
     ran.extend(more);
     let there: Vec<_> = [peer.stop(), other.stop()].concat();
     let nodes = there.len();
-    ran.extend(there.into_iter().map(|id| if id.starts_with("node-job") { format!("{QUEUE}-{id}") } else { id }));
+    ran.extend(
+        there.into_iter().map(|id| if id.starts_with("node-job") { format!("{QUEUE}-{id}") } else { id }),
+    );
     assert!(here > 100 && nodes > 100, "both worked: {here} here, {nodes} there");
     assert_eq!((here + nodes, ran.len()), (5_000, 5_000), "each once");
     assert_eq!(ran, wanted);
     let counts = peer.ask("counts", json!({"name": QUEUE}));
-    assert_eq!((&counts["completed"], &counts["failed"], &counts["active"]), (&json!(5_000), &json!(0), &json!(0)));
+    assert_eq!(
+        (&counts["completed"], &counts["failed"], &counts["active"]),
+        (&json!(5_000), &json!(0), &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -137,7 +144,9 @@ async fn the_getters_of_bull_board_read_our_jobs() {
     queue.enqueue(vec![waiting, delayed], 0).await.expect("enqueue");
 
     let board = peer.ask("board", json!({"name": QUEUE}));
-    for (state, number) in [("prioritized", 1), ("delayed", 1), ("active", 1), ("completed", 1), ("failed", 2)] {
+    for (state, number) in
+        [("prioritized", 1), ("delayed", 1), ("active", 1), ("completed", 1), ("failed", 2)]
+    {
         assert_eq!(board["counts"][state], json!(number), "{state}: {board}");
     }
     let jobs = board["jobs"].as_array().expect("a list");
@@ -150,13 +159,16 @@ async fn the_getters_of_bull_board_read_our_jobs() {
     assert_eq!(job(ids[4].as_str())["failedReason"], "no such host");
     assert_eq!(job(ids[5].as_str())["failedReason"], "cancelled");
     let active = peer.ask("jobs", json!({"name": QUEUE, "states": ["active"]}));
-    assert_eq!(active[0]["progress"], json!({"done": 1.0, "total": 2.0}));
+    assert_eq!(active[0]["progress"], json!({"done": 1, "total": 2}));
     let logs = peer.ask("logs", json!({"name": QUEUE, "id": ids[2]}));
     assert_eq!(logs["logs"], json!(["copying\n"]));
     let dead = peer.ask("board", json!({"name": "dead-letter-tasks"}));
     let letter = &dead["jobs"][0];
     assert_eq!((&letter["id"], &letter["data"]["original_job_id"]), (&json!(ids[4]), &json!(ids[4])));
-    assert_eq!(letter["data"]["failure_reason"], json!({"message": "no such host", "name": "HostError", "type": "permanent"}));
+    assert_eq!(
+        letter["data"]["failure_reason"],
+        json!({"message": "no such host", "name": "HostError", "type": "permanent"})
+    );
     assert_eq!(letter["data"]["params"], json!({"number": 7}));
     queue.bury(gabier_store::queue::Filter::default()).await.expect("bury");
     let counts = peer.ask("counts", json!({"name": "dead-letter-tasks"}));
@@ -173,7 +185,10 @@ async fn what_others_do_to_a_job_does_not_lose_its_task() {
     let ids = [removed.id.clone(), other.id.clone()];
     queue.enqueue(vec![removed, other], 0).await.expect("enqueue");
     peer.ask("remove", json!({"name": QUEUE, "id": ids[0]}));
-    assert_eq!(until(&queue, &ids[0], State::Cancelled).await.cancel.as_deref(), Some("its job was removed from the queue"));
+    assert_eq!(
+        until(&queue, &ids[0], State::Cancelled).await.cancel.as_deref(),
+        Some("its job was removed from the queue")
+    );
     let held = claim(&queue).await;
     queue.step(step(vec![ended(&held.asked.id, held.fence, State::Failed)], 0)).await.expect("step");
     // Bull Board's button moves a failed job back; a task that ended does not start again.

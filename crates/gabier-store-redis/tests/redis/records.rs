@@ -79,7 +79,12 @@ async fn a_record_that_others_broke_is_named() {
     let server = Server::start();
     let records = store(&server).records;
     records.put("host", "web1", json!(1), Expect::Any).await.expect("put");
-    redis::cmd("HSET").arg("gabier:{r}:k:host").arg("web2").arg("7\n{").exec(&mut server.connection()).expect("HSET");
+    redis::cmd("HSET")
+        .arg("gabier:{r}:k:host")
+        .arg("web2")
+        .arg("7\n{")
+        .exec(&mut server.connection())
+        .expect("HSET");
     let faults = records.check().await.expect("check");
     assert_eq!(faults, ["read the host record web2: it is not as it was written"]);
 }

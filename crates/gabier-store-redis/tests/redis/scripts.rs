@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 fn pinned() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let said = std::process::Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform"])
+        .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let package = packages.iter().find(|package| package["name"] == "bullmq-official").expect("it is pinned");
@@ -27,7 +29,8 @@ fn every_script_of_bullmq_is_as_the_pinned_crate_has_it() {
         if name == "LICENSE" {
             continue;
         }
-        let [ours, theirs] = [&ours, &theirs].map(|folder| std::fs::read(folder.join(&name)).expect("the script"));
+        let [ours, theirs] =
+            [&ours, &theirs].map(|folder| std::fs::read(folder.join(&name)).expect("the script"));
         assert!(ours == theirs, "{} differs", name.display());
         compared += 1;
     }

@@ -13,7 +13,8 @@ pub(crate) const QUEUE: &str = "async-tasks";
 pub(crate) fn task() -> NewTask {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes).expect("random bytes");
-    let [a, b] = [&bytes[..4], &bytes[4..]].map(|half| half.iter().fold(0_u64, |sum, byte| sum * 256 + u64::from(*byte)));
+    let [a, b] = [&bytes[..4], &bytes[4..]]
+        .map(|half| half.iter().fold(0_u64, |sum, byte| sum * 256 + u64::from(*byte)));
     NewTask {
         id: TaskId::new(format!("{a:08x}-0000-4000-8000-0000{b:08x}")),
         queue: QUEUE.to_owned(),
@@ -57,7 +58,12 @@ pub(crate) fn completed(task: &Task) -> Ended {
 
 /// An end.
 pub(crate) fn ended(id: &TaskId, fence: Fence, state: State) -> Ended {
-    let how = End::Finish { state, result: Some(json!({"echo": id})), error: None, dead_letter: state == State::Failed };
+    let how = End::Finish {
+        state,
+        result: Some(json!({"echo": id})),
+        error: None,
+        dead_letter: state == State::Failed,
+    };
     Ended { id: id.clone(), fence, how }
 }
 
