@@ -19,14 +19,12 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 /// Connects within a limit, with `TCP_NODELAY`.
 pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
     let addresses = look_up(host, port).await?;
-    match timeout(limit, race(host, addresses)).await {
-        Ok(result) => result,
-        Err(_) => {
-            let seconds = limit.as_secs_f32();
-            let message = format!("dialling {host}:{port}: no answer within {seconds:.1} s");
-            Err(Failure::unreachable("ETIMEDOUT", message).transient())
-        }
+    if let Ok(result) = timeout(limit, race(host, addresses)).await {
+        return result;
     }
+    let seconds = limit.as_secs_f32();
+    let message = format!("dialling {host}:{port}: no answer within {seconds:.1} s");
+    Err(Failure::unreachable("ETIMEDOUT", message).transient())
 }
 
 async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {

@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     kind: ErrorKind,
     reason: &'static str,
     message: String,
-    details: Map<String, Value>,
+    details: Box<Map<String, Value>>,
     is_transient: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -22,7 +22,14 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure of a kind: the reason is a word for programs, the message a sentence for people.
     pub(crate) fn new(kind: ErrorKind, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, reason, message: message.into(), details: Map::new(), is_transient: false, source: None }
+        Self {
+            kind,
+            reason,
+            message: message.into(),
+            details: Box::default(),
+            is_transient: false,
+            source: None,
+        }
     }
 
     /// The host cannot be reached or does not answer as it should.
@@ -72,17 +79,12 @@ impl Failure {
         }
         self
     }
-
-    #[cfg(test)]
-    pub(crate) fn reason(&self) -> &'static str {
-        self.reason
-    }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let mut error = Self::new(failure.kind, failure.message).with("reason", failure.reason);
-        for (key, value) in failure.details {
+        for (key, value) in *failure.details {
             error = error.with(&key, value);
         }
         if failure.reason == "NO_COMMON_ALGORITHM" {

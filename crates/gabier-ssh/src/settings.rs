@@ -32,7 +32,7 @@ impl Default for Settings {
             connect_limit: Duration::from_secs(10),
             max_connections: 5,
             min_connections: 0,
-            idle_limit: Duration::from_secs(300),
+            idle_limit: Duration::from_mins(5),
             keep_alive: Duration::from_secs(30),
             wait_limit: Duration::from_secs(30),
             key_roots: Vec::new(),

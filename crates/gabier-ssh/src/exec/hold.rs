@@ -45,13 +45,13 @@ impl Hold {
     }
 
     /// Takes output as it came over the wire.
-    pub(super) fn push(&self, stream: Stream, bytes: Bytes) {
+    pub(super) fn push(&self, stream: Stream, bytes: &Bytes) {
         let mut held = self.held();
         held.last_data = Instant::now();
         if stream == Stream::Stderr || held.marks.is_none() {
-            return held.take(stream, &bytes);
+            return held.take(stream, bytes);
         }
-        held.search(&bytes);
+        held.search(bytes);
     }
 
     /// The process group of the command, once it is known.

@@ -39,33 +39,26 @@ impl Marks {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Piece> {
         self.held.extend_from_slice(bytes);
         let mut pieces = Vec::new();
-        loop {
-            match find(&self.held, &self.word) {
-                Some(at) => {
-                    // The longest number and its line end; a mark with more behind it is none.
-                    let line = &self.held[at + self.word.len()..];
-                    let Some(end) = line.iter().position(|byte| *byte == b'\n') else {
-                        let (output, mark) = self.held.split_at(at);
-                        output_of(output, &mut pieces);
-                        self.held = mark.to_vec();
-                        return pieces;
-                    };
-                    let number =
-                        std::str::from_utf8(&line[..end]).ok().and_then(|text| text.trim().parse().ok());
-                    let rest = at + self.word.len() + end + 1;
-                    output_of(&self.held[..at], &mut pieces);
-                    pieces.push(Piece::Mark(number.unwrap_or(u32::MAX)));
-                    self.held.drain(..rest);
-                }
-                None => {
-                    let keep = begin_at_end(&self.held, &self.word);
-                    let output = self.held.len() - keep;
-                    output_of(&self.held[..output], &mut pieces);
-                    self.held.drain(..output);
-                    return pieces;
-                }
-            }
+        while let Some(at) = find(&self.held, &self.word) {
+            // The longest number and its line end; a mark with more behind it is none.
+            let line = &self.held[at + self.word.len()..];
+            let Some(end) = line.iter().position(|byte| *byte == b'\n') else {
+                let (output, mark) = self.held.split_at(at);
+                output_of(output, &mut pieces);
+                self.held = mark.to_vec();
+                return pieces;
+            };
+            let number = std::str::from_utf8(&line[..end]).ok().and_then(|text| text.trim().parse().ok());
+            let rest = at + self.word.len() + end + 1;
+            output_of(&self.held[..at], &mut pieces);
+            pieces.push(Piece::Mark(number.unwrap_or(u32::MAX)));
+            self.held.drain(..rest);
         }
+        let keep = begin_at_end(&self.held, &self.word);
+        let output = self.held.len() - keep;
+        output_of(&self.held[..output], &mut pieces);
+        self.held.drain(..output);
+        pieces
     }
 
     /// What was held back, when no more comes.

@@ -24,7 +24,7 @@ const AFTERMATH: Duration = Duration::from_secs(10);
 /// How long the process id of a command that is to be stopped may still be on its way.
 const PID_WAIT: Duration = Duration::from_secs(1);
 /// No limit at all, in a form that can be added to a clock.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// Runs a command. It goes on to its end, or is stopped, in a task of its own: dropping this future stops it.
 pub(crate) async fn run(pool: &Arc<Pool>, target: &Target, command: Command) -> Result<Execution> {
@@ -89,7 +89,7 @@ impl Running {
         let (sender, events) = mpsc::unbounded_channel();
         let output = hold.clone();
         let (writer, mut drained) = channel.drain(move |event| match event {
-            Event::Data(stream, bytes) => output.push(stream, bytes),
+            Event::Data(stream, bytes) => output.push(stream, &bytes),
             other => drop(sender.send(other)),
         });
         let (tell, ended) = oneshot::channel();
@@ -123,7 +123,7 @@ impl Running {
             loop {
                 let wake = wake_at(&hold, deadline, command.idle_limit, ended_at);
                 tokio::select! {
-                    _ = &mut sending, if !is_sent => is_sent = true,
+                    () = &mut sending, if !is_sent => is_sent = true,
                     Some(event) = events.recv() => match event {
                         Event::Exited(code) => (end, ended_at) = (Some(End::Exited(code)), Some(Instant::now())),
                         Event::Signalled(name) => (end, ended_at) = (Some(End::Signalled(name)), Some(Instant::now())),

@@ -19,7 +19,7 @@ use crate::pool::{Lease, Pool};
 use crate::transport::{Ended, Event, Writer};
 
 /// No limit at all, in a form that can be added to a clock.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// The longest a shell takes to come up.
 const READY_LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
                 }
             } else {
                 let was_known = output.pid().is_some();
-                output.push(stream, bytes);
+                output.push(stream, &bytes);
                 if !was_known && output.pid().is_some() {
                     let _ = sender.send(Happened::Ready);
                 }

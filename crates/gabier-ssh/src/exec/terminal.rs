@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_millis(60);
 /// The size of the terminal.
 const SIZE: (u32, u32) = (120, 40);
 /// No limit at all, in a form that can be added to a clock.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// Runs a command on a terminal. Dropping this future stops it.
 pub(crate) async fn interact(
@@ -88,7 +88,7 @@ async fn drive(
             let mut screen = shown.lock().unwrap_or_else(PoisonError::into_inner);
             screen.prompts.push(&bytes);
             let bytes = screen.mask.push(&bytes);
-            output.push(stream, bytes.into());
+            output.push(stream, &bytes.into());
         }
         other => drop(sender.send(other)),
     });
@@ -153,21 +153,20 @@ async fn drive(
         }
     };
     let prompt = prompt_of(&screen, reason.is_some());
-    let end = match cause {
-        Some(end) => end,
-        None => {
-            let stopped = stop_running(pool, target, connection, &hold, &mut writer).await;
-            match reason {
-                Some(why) => End::Unanswered { reason: why.to_owned(), stopped },
-                None if command.cancel.is_cancelled() => End::Cancelled { stopped },
-                None => {
-                    End::TimedOut { limit: command.limit.or(command.idle_limit).unwrap_or_default(), stopped }
-                }
+    let end = if let Some(end) = cause {
+        end
+    } else {
+        let stopped = stop_running(pool, target, connection, &hold, &mut writer).await;
+        match reason {
+            Some(why) => End::Unanswered { reason: why.to_owned(), stopped },
+            None if command.cancel.is_cancelled() => End::Cancelled { stopped },
+            None => {
+                End::TimedOut { limit: command.limit.or(command.idle_limit).unwrap_or_default(), stopped }
             }
         }
     };
     let rest = screen.lock().unwrap_or_else(PoisonError::into_inner).mask.finish();
-    hold.push(gabier_host::Stream::Stdout, rest.into());
+    hold.push(gabier_host::Stream::Stdout, &rest.into());
     let is_stopped = !matches!(end, End::Exited(_) | End::Signalled(_) | End::Lost { .. });
     let (stdout, stderr) = hold.finish();
     let prompt = if is_stopped { prompt.or_else(|| last_line(&stdout)) } else { None };

@@ -204,7 +204,7 @@ pub(crate) async fn ask(channel: Channel, line: &str, input: &str, limit: Durati
         while let Some(event) = events.recv().await {
             match event {
                 Event::Data(super::Stream::Stdout, bytes) if output.len() < 64 * 1024 => {
-                    output.extend_from_slice(&bytes)
+                    output.extend_from_slice(&bytes);
                 }
                 Event::Refused => return None,
                 _ => {}

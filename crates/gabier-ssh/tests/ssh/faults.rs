@@ -48,7 +48,7 @@ async fn reach(port: u16) -> (String, Duration, gabier_tool::Error) {
         gabier_host::HostChange { host: Some("127.0.0.1".into()), user: Some(server.user.clone()), ..change };
     fleet.inventory.upsert(&"web1".parse().unwrap(), base).await.unwrap();
     let began = Instant::now();
-    let error = fleet.fleet.contact("web1").await.unwrap_err();
+    let error = fleet.ssh.contact("web1").await.unwrap_err();
     (why(&error), began.elapsed(), error)
 }
 
@@ -79,7 +79,7 @@ async fn a_name_that_does_not_exist_is_told_as_such() {
         ..gabier_host::HostChange::default()
     };
     fleet.inventory.upsert(&"web1".parse().unwrap(), change).await.unwrap();
-    let error = fleet.fleet.contact("web1").await.unwrap_err();
+    let error = fleet.ssh.contact("web1").await.unwrap_err();
     assert!(
         ["CONNECTION_FAILED ENOTFOUND", "CONNECTION_FAILED DNS_TIMEOUT"].contains(&why(&error).as_str()),
         "{error:?}"
@@ -115,7 +115,7 @@ async fn a_connection_that_drops_before_the_first_line_is_tried_again() {
     fleet.add("web1", &server).await;
     let moved = gabier_host::HostChange { port: Some(port), ..gabier_host::HostChange::default() };
     fleet.inventory.upsert(&"web1".parse().unwrap(), moved).await.unwrap();
-    let host = fleet.fleet.host("web1").await.unwrap();
+    let host = fleet.ssh.host("web1").await.unwrap();
     assert!(host.exec(Command::new("true")).await.unwrap().is_success());
 }
 
@@ -197,6 +197,6 @@ async fn a_server_that_changes_keys_all_the_time_gives_the_same_bytes() {
     let mut command = Command::new("seq 1 1500000");
     command.keep = 20_000_000;
     let ran = host.exec(command).await.unwrap();
-    let expected: String = (1..=1_500_000).map(|number: u32| format!("{number}\n")).collect();
-    assert!(ran.stdout.text() == expected, "{} bytes", ran.stdout.bytes);
+    let numbers: Vec<String> = (1..=1_500_000).map(|number: u32| number.to_string()).collect();
+    assert!(ran.stdout.text().trim_end() == numbers.join("\n"), "{} bytes", ran.stdout.bytes);
 }

@@ -45,7 +45,7 @@ impl Clock for Stopped {
 /// A fleet with an inventory in memory.
 pub(crate) struct Fleet {
     pub(crate) inventory: Inventory,
-    pub(crate) fleet: SshFleet,
+    pub(crate) ssh: SshFleet,
     secrets: Arc<Given>,
 }
 
@@ -58,8 +58,8 @@ impl Fleet {
         let inventory = Inventory::new(Arc::new(Memory::default()), Arc::new(Stopped));
         let secrets = Arc::new(Given::default());
         let opened: Arc<dyn Secrets> = Arc::clone(&secrets) as _;
-        let fleet = SshFleet::new(inventory.clone(), opened, settings);
-        Self { inventory, fleet, secrets }
+        let ssh = SshFleet::new(inventory.clone(), opened, settings);
+        Self { inventory, ssh, secrets }
     }
 
     /// Keeps a secret under a name.
@@ -81,12 +81,12 @@ impl Fleet {
     /// Adds a server under an alias and gives it as a host.
     pub(crate) async fn add(&self, alias: &str, server: &Server) -> Arc<dyn Host> {
         self.add_with(alias, server, key(server.key.clone())).await;
-        self.fleet.host(alias).await.unwrap()
+        self.ssh.host(alias).await.unwrap()
     }
 
     /// A host with what only SSH has.
     pub(crate) async fn find(&self, alias: &str) -> SshHost {
-        self.fleet.find(alias).await.unwrap()
+        self.ssh.find(alias).await.unwrap()
     }
 }
 

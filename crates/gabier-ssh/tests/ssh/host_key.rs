@@ -7,7 +7,7 @@ use crate::fleet::{Fleet, key, password, why};
 use crate::sshd::{Server, Sshd, fingerprint};
 
 async fn meet(fleet: &Fleet, alias: &str) -> String {
-    match fleet.fleet.contact(alias).await {
+    match fleet.ssh.contact(alias).await {
         Ok(contact) => contact.fingerprint,
         Err(error) => why(&error),
     }
@@ -27,10 +27,10 @@ async fn the_first_key_is_recorded_and_another_one_refused_before_anything_is_se
     let fleet = Fleet::new();
     let host = fleet.add("web1", &server).await;
     let shown = fingerprint(&server.dir.path().join("host_ed25519.pub"));
-    let contact = fleet.fleet.contact("web1").await.unwrap();
+    let contact = fleet.ssh.contact("web1").await.unwrap();
     assert_eq!((contact.fingerprint.as_str(), contact.is_new), (shown.as_str(), true));
     assert!(contact.software.starts_with("OpenSSH"));
-    assert!(!fleet.fleet.contact("web1").await.unwrap().is_new);
+    assert!(!fleet.ssh.contact("web1").await.unwrap().is_new);
     assert_eq!(fleet.inventory.get("web1").await.unwrap().pinned[0].fingerprint, shown);
 
     let port = server.port;
@@ -42,7 +42,7 @@ async fn the_first_key_is_recorded_and_another_one_refused_before_anything_is_se
     let offered = fingerprint(&other.dir.path().join("host_ed25519.pub"));
     assert_eq!(error.details()["fingerprint"], offered);
     assert!(nothing_was_sent(&other), "{}", other.log());
-    assert_eq!(fleet.fleet.offered("web1").await.unwrap().fingerprint, offered);
+    assert_eq!(fleet.ssh.offered("web1").await.unwrap().fingerprint, offered);
     assert!(nothing_was_sent(&other), "{}", other.log());
 }
 
@@ -125,6 +125,6 @@ async fn known_hosts_is_heeded_in_every_policy() {
     let unreadable = Settings { known_hosts: vec![server.dir.path().to_owned()], ..Settings::default() };
     let fleet = Fleet::with(unreadable);
     fleet.add("web1", &server).await;
-    assert!(fleet.fleet.contact("web1").await.is_err(), "a folder is no known_hosts file");
+    assert!(fleet.ssh.contact("web1").await.is_err(), "a folder is no known_hosts file");
     assert_eq!(server.logins(), 1);
 }

@@ -17,7 +17,7 @@ async fn a_chain_of_hosts_leads_to_the_last_and_every_key_is_recorded() {
     fleet.add("gate", &gate).await;
     fleet.add_with("middle", &middle, through("gate", middle.key.clone())).await;
     fleet.add_with("last", &last, through("middle", last.key.clone())).await;
-    let host = fleet.fleet.host("last").await.unwrap();
+    let host = fleet.ssh.host("last").await.unwrap();
     let ran = host.exec(Command::new("echo $SSH_CONNECTION")).await.unwrap();
     assert!(ran.stdout.text().trim().ends_with(&last.port.to_string()));
     for (alias, server) in [("gate", &gate), ("middle", &middle), ("last", &last)] {
@@ -33,7 +33,7 @@ async fn a_failure_names_the_host_on_the_way() {
     let stranger = gate.make_key("stranger", "ed25519", "");
     fleet.add_with("gate", &gate, key(stranger)).await;
     fleet.add_with("last", &last, through("gate", last.key.clone())).await;
-    let host = fleet.fleet.host("last").await.unwrap();
+    let host = fleet.ssh.host("last").await.unwrap();
     let error = host.exec(Command::new("true")).await.unwrap_err();
     assert_eq!(
         (why(&error).as_str(), &error.details()["hop"]),
@@ -60,7 +60,7 @@ async fn what_the_host_on_the_way_cannot_reach_is_told() {
             ..through(jump, gate.key.clone())
         };
         fleet.inventory.upsert(&alias.parse().unwrap(), change).await.unwrap();
-        let host = fleet.fleet.host(alias).await.unwrap();
+        let host = fleet.ssh.host(alias).await.unwrap();
         assert_eq!(why(&host.exec(Command::new("true")).await.unwrap_err()), expected);
     }
 }

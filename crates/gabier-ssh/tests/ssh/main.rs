@@ -1,5 +1,7 @@
 //! The transport against real servers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod exec;
 mod faults;
 mod fleet;

@@ -19,7 +19,7 @@ async fn two_hundred_commands_at_once_take_five_connections() {
         assert_eq!(ran.unwrap().stdout.text(), format!("{number}\n"));
     }
     assert!(server.connections() <= 5, "{}", server.connections());
-    let state = fleet.fleet.state();
+    let state = fleet.ssh.state();
     assert!(
         state.iter().all(|connection| connection.in_use == 0 && connection.lane == "control"),
         "{state:?}"
@@ -30,7 +30,7 @@ async fn two_hundred_commands_at_once_take_five_connections() {
 async fn five_hundred_queued_commands_run_on_a_server_that_takes_two_sessions() {
     let server = Sshd::new().with("MaxSessions 2").start();
     // How long the last one waits depends on the machine; that it runs must not.
-    let fleet = Fleet::with(Settings { wait_limit: Duration::from_secs(120), ..Settings::default() });
+    let fleet = Fleet::with(Settings { wait_limit: Duration::from_mins(2), ..Settings::default() });
     let host = fleet.add("web1", &server).await;
     let results = join_all((0..500).map(|number| host.exec(Command::new(format!("echo {number}"))))).await;
     for (number, ran) in results.into_iter().enumerate() {
@@ -55,7 +55,7 @@ async fn a_failed_login_is_shared_by_who_waits_and_not_remembered() {
     let fleet = Fleet::new();
     let file = server.make_key("late", "ed25519", "");
     fleet.add_with("web1", &server, key(file.clone())).await;
-    let host = fleet.fleet.host("web1").await.unwrap();
+    let host = fleet.ssh.host("web1").await.unwrap();
     for result in join_all((0..5).map(|_| host.exec(Command::new("true")))).await {
         assert_eq!(why(&result.unwrap_err()), "AUTH_FAILED LOGIN_REFUSED");
     }
@@ -71,7 +71,7 @@ async fn idle_connections_close() {
     let host = fleet.add("web1", &server).await;
     host.exec(Command::new("true")).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !fleet.fleet.state().is_empty() || !server.session_pids().is_empty() {
+    while !fleet.ssh.state().is_empty() || !server.session_pids().is_empty() {
         assert!(Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -91,7 +91,7 @@ async fn a_wait_for_a_connection_ends_with_the_calls_own_limit() {
     }));
     let waiting = async {
         let until_full = async || {
-            while fleet.fleet.state().first().is_none_or(|state| state.in_use < 5) {
+            while fleet.ssh.state().first().is_none_or(|state| state.in_use < 5) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -123,6 +123,6 @@ async fn a_flood_nobody_follows_slows_no_other_command() {
     };
     let (flooded, elapsed) = tokio::join!(flooding, others);
     assert!(flooded.unwrap().stdout.bytes > 1_000_000);
-    assert!(fleet.fleet.state().len() >= 2, "the flood has a connection to itself");
+    assert!(fleet.ssh.state().len() >= 2, "the flood has a connection to itself");
     assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
 }

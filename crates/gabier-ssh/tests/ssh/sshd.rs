@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 #![expect(clippy::disallowed_methods, reason = "tests start the servers they talk to")]
 #![expect(clippy::format_push_string, reason = "configuration files are built line by line")]
+#![allow(clippy::print_stderr, reason = "a failed test shows its server's log")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;

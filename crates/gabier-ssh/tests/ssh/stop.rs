@@ -170,12 +170,12 @@ async fn closing_a_host_leaves_no_connection() {
     let fleet = Fleet::new();
     let host = fleet.add("web1", &server).await;
     host.exec(Command::new("true")).await.unwrap();
-    assert!(!server.session_pids().is_empty() && fleet.fleet.state().len() == 1);
-    fleet.fleet.close("web1").await;
+    assert!(!server.session_pids().is_empty() && fleet.ssh.state().len() == 1);
+    fleet.ssh.close("web1").await;
     let deadline = Instant::now() + Duration::from_secs(5);
     while !server.session_pids().is_empty() {
         assert!(Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(fleet.fleet.state().is_empty());
+    assert!(fleet.ssh.state().is_empty());
 }
