@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -14,6 +15,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// How many requests one transaction takes at most.
 const BATCH: usize = 256;
+/// How long the others of the last commit are waited for at most.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Hands requests to the writing thread; requests that arrive while it commits share the next commit.
 pub(super) struct Writer {
@@ -128,11 +131,41 @@ struct Work<F> {
     failed: Option<Error>,
 }
 
+/// The last commit, from which the next is guessed.
+#[derive(Default)]
+struct Last {
+    number: usize,
+    took: Duration,
+}
+
+impl Last {
+    /// Takes what is there. Those who shared the last commit are about to ask again: a part of what a commit takes is
+    /// well spent on waiting for them, who would else wait for a commit of their own. Who is alone waits for nobody.
+    fn gather(
+        &self,
+        first: Box<dyn Request>,
+        requests: &Receiver<Box<dyn Request>>,
+    ) -> Vec<Box<dyn Request>> {
+        let mut batch: Vec<_> = std::iter::once(first).chain(requests.try_iter()).take(BATCH).collect();
+        let end = Instant::now() + (self.took / 4).min(PATIENCE);
+        while batch.len() < self.number.min(BATCH) {
+            let Ok(next) = requests.recv_timeout(end.saturating_duration_since(Instant::now())) else {
+                break;
+            };
+            batch.push(next);
+        }
+        batch
+    }
+}
+
 impl<F: Fn()> Work<F> {
     fn until_closed(&mut self, requests: &Receiver<Box<dyn Request>>) {
+        let mut last = Last::default();
         while let Ok(first) = requests.recv() {
-            let batch = std::iter::once(first).chain(requests.try_iter()).take(BATCH).collect();
+            let batch = last.gather(first, requests);
+            let (begun, number) = (Instant::now(), batch.len());
             self.commit(batch);
+            last = Last { number, took: begun.elapsed() };
         }
     }
 
