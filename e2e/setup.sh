@@ -48,7 +48,8 @@ once() {
 node_modules() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 once node_modules/.installed "package.json package-lock.json" node_modules
 
-bullmq_modules() { (cd bullmq && node_modules); }
+# `npm install` keeps to the lock file too, but does not ask for the packages of other platforms, which a mirror may lack.
+bullmq_modules() { (cd bullmq && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error); }
 once bullmq/node_modules/.installed "bullmq/package.json bullmq/package-lock.json" bullmq_modules
 
 # All pins are written out and --no-deps keeps to them: fastmcp asks for a newer certifi than it needs.
