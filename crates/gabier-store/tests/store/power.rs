@@ -207,7 +207,7 @@ fn lay_out(events: &[Event], data: &Path, place: &Path, dice: &mut u64) -> Vec<S
                 }
             }
             Event::Told(text) => {
-                acknowledged.extend(text.split_once("> ").map(|(_, line)| line.trim().to_owned()))
+                acknowledged.extend(text.split_once("> ").map(|(_, line)| line.trim().to_owned()));
             }
         }
     }
