@@ -110,7 +110,8 @@ mod tests {
         notices.await_end(&handle(answer));
         let line = told.recv().await.unwrap();
         assert_eq!(line, "task 01234567 has ended: timed out; task status 01234567 shows it");
-        notices.waiting.lock().unwrap().join_next().await.unwrap().unwrap();
+        let mut waiting = std::mem::take(&mut *notices.waiting.lock().unwrap());
+        waiting.join_next().await.unwrap().unwrap();
         assert!(told.try_recv().is_err());
     }
 }
