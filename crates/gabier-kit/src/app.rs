@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use gabier_access::secret::Vault;
+use gabier_egress::Egress;
 use gabier_mcp::McpExtras;
 use gabier_term::Completers;
 use gabier_tool::{Catalog, Health, Result, Toolset};
@@ -63,6 +64,8 @@ pub trait OwnCommand: Send + Sync + 'static {
 pub struct Setup<'a> {
     /// The settings.
     pub loaded: &'a Loaded,
+    /// The only way out over HTTP.
+    pub egress: &'a Arc<Egress>,
     /// The data directory; tools must not hand out what is in it.
     pub data_dir: &'a std::path::Path,
     /// The secrets of the installation; opened by the call that needs one.

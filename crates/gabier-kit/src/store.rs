@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, ready};
 use gabier_store::{Change, Expect, Openers, Opening, Record, Records, Result, Store, Version};
+use gabier_task::Backing;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -29,6 +30,20 @@ impl LazyStore {
         let store = Openers::default().open(&self.url, &self.opening)?;
         *open = Some(store.clone());
         Ok(store)
+    }
+
+    /// Where it rests, for people; without any secret.
+    pub(crate) async fn place(self: Arc<Self>) -> String {
+        let opened = tokio::task::spawn_blocking(move || self.store()).await;
+        match opened {
+            Ok(Ok(store)) => store.place,
+            Ok(Err(_)) | Err(_) => "a store that does not open yet".to_owned(),
+        }
+    }
+
+    /// The store as the task engine sees it.
+    pub(crate) fn backing(&self) -> Result<Backing> {
+        self.store().map(|store| Backing::new(store.queue, store.records, store.presence))
     }
 
     fn records(&self) -> Result<Arc<dyn Records>> {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use gabier_access::secret::{Keys, Vault};
 use gabier_access::{Access, Bootstrap, Limits};
+use gabier_egress::Egress;
 use gabier_mcp::{Mcp, McpOptions};
 use gabier_store::{Opening, Records as StoredRecords};
-use gabier_tool::guard::{AllowAll, Audit, Credential, Guards, Inline, Origin, Rate, Records};
+use gabier_task::{Role, Tasks};
+use gabier_tool::guard::{AllowAll, Audit, Credential, Guards, Origin, Rate, Records};
 use gabier_tool::{
     Caller, Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Surface, Toolset, lint,
 };
 
-use gabier_web::{Metrics, WebOptions};
+use gabier_web::{Metrics, ShortRoute, WebOptions};
+use http::Method;
 use serde_json::Value;
 
 use crate::app::{App, Setup};
@@ -31,6 +34,8 @@ pub(crate) struct Wired {
     pub(crate) store: Arc<LazyStore>,
     pub(crate) access: Arc<Access>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) tasks: Tasks,
+    pub(crate) egress: Arc<Egress>,
     pub(crate) health: Arc<dyn Health>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -65,10 +70,17 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
 
     let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
     let mut catalog = Catalog::new();
-    let setup = Setup { loaded, data_dir: &data_dir, vault: &vault };
+    let egress = Arc::new(Egress::new(config.egress.clone()));
+    let setup = Setup { loaded, egress: &egress, data_dir: &data_dir, vault: &vault };
     app.binders.iter().try_for_each(|bind| bind(&setup, &mut catalog))?;
     catalog.bind(Toolset { name: "system", tools: tools::system::TOOLS }, &services);
     catalog.bind(tools::access::TOOLSET, &access);
+    let tasks = {
+        let store = Arc::clone(&store);
+        let (settings, clock) = (config.tasks.clone(), Arc::clone(&clock));
+        Tasks::new(settings, worker_role(role), clock, Some(Arc::clone(&egress)), move || store.backing())
+    };
+    catalog.bind(tools::tasks::TOOLSET, &Arc::new(tasks.clone()));
     catalog.bind(Toolset { name: "meta", tools: tools::meta::TOOLS }, &services);
     app.groups.iter().for_each(|(group, members)| catalog.group(group, members));
 
@@ -83,14 +95,29 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
         authority: Arc::clone(&access) as _,
         policy: Arc::new(AllowAll),
         rate,
-        submission: Arc::new(Inline),
+        submission: Arc::new(tasks.clone()),
         audit: Arc::new(Records(audits)),
         redactor,
         clock: Arc::clone(&clock),
     };
     let dispatch = Arc::new(Dispatch::new(Arc::new(catalog), guards));
     services.set_dispatch(&dispatch);
-    Ok(Wired { config, data_dir, name, store, access, vault, health, limits, clock, dispatch, warnings })
+    tasks.join(&dispatch);
+    Ok(Wired {
+        config,
+        data_dir,
+        name,
+        store,
+        access,
+        vault,
+        tasks,
+        egress,
+        health,
+        limits,
+        clock,
+        dispatch,
+        warnings,
+    })
 }
 
 impl Wired {
@@ -124,7 +151,7 @@ impl Wired {
             health_path: server.health_path.clone(),
             mcp_aliases: vec![server.endpoint.clone()],
             query_token: self.config.auth.query_token,
-            short_routes: app.short_routes.clone(),
+            short_routes: app.short_routes.iter().cloned().chain(task_routes()).collect(),
             ..WebOptions::default()
         }
     }
@@ -177,6 +204,27 @@ fn access(
     Ok((Arc::new(Access::new(records, clock, &config.access, bootstraps)?), warnings))
 }
 
+/// Tasks as resources.
+fn task_routes() -> impl Iterator<Item = ShortRoute> {
+    [
+        (Method::GET, "/api/v1/tasks", "task_queue"),
+        (Method::GET, "/api/v1/tasks/{id}", "task_status"),
+        (Method::DELETE, "/api/v1/tasks/{id}", "task_cancel"),
+        (Method::GET, "/api/v1/tasks/{id}/output", "task_output"),
+    ]
+    .into_iter()
+    .map(|(method, path, tool)| ShortRoute { method, path: path.to_owned(), tool: tool.to_owned() })
+}
+
+/// Which tasks a process of that role runs.
+fn worker_role(role: &str) -> Role {
+    match role {
+        "serve" | "worker" => Role::Worker,
+        "mcp" => Role::Substitute,
+        _ => Role::Client,
+    }
+}
+
 /// A command speaks to a person, who is told of trouble alone unless the settings say otherwise.
 fn level(loaded: &Loaded, config: &Config, role: &str) -> LogLevel {
     let is_default = loaded.origin("log.level") == config::Origin::Default;
@@ -184,9 +232,14 @@ fn level(loaded: &Loaded, config: &Config, role: &str) -> LogLevel {
 }
 
 fn learn_secrets(config: &Config, redactor: &Redactor) {
-    let secrets =
-        [&config.auth.token, &config.auth.admin_bootstrap_key, &config.client.token, &config.stdio.token];
-    for secret in secrets.into_iter().flatten() {
+    let secrets = [
+        &config.auth.token,
+        &config.auth.admin_bootstrap_key,
+        &config.client.token,
+        &config.stdio.token,
+        &config.tasks.webhooks.secret,
+    ];
+    for secret in secrets.into_iter().flatten().chain(&config.tasks.webhooks.earlier_secrets) {
         redactor.learn(secret.to_secret_string());
     }
 }

@@ -371,6 +371,11 @@ impl<S> Context<S> {
         self.running.feedback.session()
     }
 
+    /// Where progress goes, for what reports it itself.
+    pub fn feedback(&self) -> &Arc<dyn Feedback> {
+        &self.running.feedback
+    }
+
     /// Asks a person.
     pub async fn ask(&self, question: &Question) -> Result<Answer> {
         self.running.feedback.ask(question).await

@@ -34,19 +34,28 @@ pub struct Settings {
     pub web_search: network::WebSearch,
     /// The port scanner.
     pub port_scan: network::PortScan,
-    /// Addresses that requests over HTTP may reach.
-    pub egress: gabier_egress::Settings,
 }
 
 impl Services {
     /// Reads the settings. Nothing is connected before it is used. The data directory is kept from the file tools.
+    ///
+    /// Over HTTP they reach the internet alone until [`Services::through`] says more.
     pub fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Self> {
-        let egress = Arc::new(Egress::new(settings.egress.clone()));
+        let egress = Arc::new(Egress::new(gabier_egress::Settings::default()));
         Ok(Self {
             files: files::Roots::open(&settings.files, data_dir)?,
             monitor: monitor::Monitor::open(&settings.monitor),
             network: network::Network::open(&settings.network(), egress),
         })
+    }
+}
+
+impl Services {
+    /// The same, going out over HTTP another way.
+    #[must_use]
+    pub fn through(mut self, egress: Arc<Egress>) -> Self {
+        self.network.go_through(egress);
+        self
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct App {
 /// Refuses configured paths that are malformed, ours, or given twice: routes must not shadow each other.
 fn check_paths(options: &WebOptions) -> Result<()> {
     const OURS: [&str; 7] = ["/", "/ready", "/metrics", "/openapi.json", "/docs", "/redoc", "/tools"];
+    /// Tasks as resources, whose routes name the task.
+    const TASKS: &str = "/api/v1/tasks";
     const OUR_FOLDERS: [&str; 3] = ["/api/", "/call/", "/assets/"];
     let mut seen: Vec<(&str, &str)> = vec![("GET", "/healthz")];
     let health = (options.health_path != "/healthz").then_some(("GET", options.health_path.as_str()));
@@ -52,6 +54,9 @@ fn check_paths(options: &WebOptions) -> Result<()> {
         };
         if !path.starts_with('/') || path.contains(['{', '}', '?', '#']) {
             return refused("must start with / and be a plain path");
+        }
+        if path.starts_with(TASKS) {
+            continue;
         }
         let is_ours = OURS.contains(&path) || OUR_FOLDERS.iter().any(|folder| path.starts_with(folder));
         if is_ours || seen.contains(&(method, path)) {

@@ -1,6 +1,7 @@
 //! The shipped binary: the kit with the toolbox.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gabier_kit::{App, Method, Variable, VariableUse};
 use gabier_toolbox::{Services, Settings, TOOLSETS};
@@ -24,7 +25,10 @@ fn main() -> ExitCode {
         .licenses(LICENCES)
         .settings::<Settings>()
         .variables(VARIABLES)
-        .tools(TOOLSETS, |setup| Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir)))
+        .tools(TOOLSETS, |setup| {
+            let services = Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir))?;
+            Ok(services.through(Arc::clone(setup.egress)))
+        })
         .profile("it", &["files", "monitor", "logs", "network", "math"])
         .short_route(Method::GET, "/tools/system-info", "system_info")
         .short_route(Method::POST, "/tools/ping", "ping_host")

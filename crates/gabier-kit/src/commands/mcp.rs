@@ -1,10 +1,12 @@
 //! `mcp`: one MCP client on standard input and output.
 
 use clap::{Arg, ArgMatches, Command};
-use gabier_tool::{Result, Surface};
+use gabier_mcp::Mcp;
+use gabier_tool::{Caller, Result, Surface};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{Report, Site};
+use crate::wiring::Wired;
 
 pub(crate) fn command() -> Command {
     Command::new("mcp").about("Serve one MCP client on standard input and output").arg(
@@ -24,6 +26,27 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let shutdown = CancellationToken::new();
     super::serve::stop_on_signal(&shutdown);
     super::serve::follow(&wired, &shutdown);
-    mcp.serve_stdio(caller, shutdown).await?;
+    converse(&wired, mcp, caller, shutdown).await?;
     Ok(Report::done())
+}
+
+/// Serves one client until it is gone, and ends with it what only ran for it.
+pub(crate) async fn converse(
+    wired: &Wired,
+    mcp: Mcp,
+    caller: Caller,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    let stop = shutdown.child_token();
+    let working = tokio::spawn({
+        let (tasks, stop) = (wired.tasks.clone(), stop.clone());
+        async move { tasks.work(stop).await }
+    });
+    let served = mcp.serve_stdio(caller, shutdown).await;
+    wired.tasks.end().await;
+    stop.cancel();
+    if working.await.is_err() {
+        tracing::error!("what ran tasks stopped with a panic");
+    }
+    served
 }

@@ -16,6 +16,7 @@ mod token;
 mod tools;
 mod vault;
 mod version;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn all() -> Vec<Command> {
     let own = [
         serve::command(),
         mcp::command(),
+        worker::command(),
         init::command(),
         doctor::command(),
         config::command(),
@@ -144,14 +146,16 @@ async fn own(site: &Site<'_>, name: &str, matches: &ArgMatches) -> Result<Report
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no command {name:?}")))?;
     let loaded = site.loaded()?;
     let wired = site.wire(loaded, "cli", None)?;
-    let setup = Setup { loaded, data_dir: &wired.data_dir, vault: &wired.vault };
+    let setup = Setup { loaded, egress: &wired.egress, data_dir: &wired.data_dir, vault: &wired.vault };
     command.run(&setup, matches).await.map(Report::data)
 }
 
 async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -> Result<Report> {
     match name {
-        "serve" => serve::run(site, matches).await,
+        // What a server holds is large; the other commands need not move it.
+        "serve" => Box::pin(serve::run(site, matches)).await,
         "mcp" => mcp::run(site, matches).await,
+        "worker" => worker::run(site, matches).await,
         "init" => init::run(site, matches),
         "doctor" => doctor::run(site).await,
         "config" => config::run(site, matches),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use gabier_tool::{Error, ErrorKind, Result, Surface};
 use gabier_web::{Metrics, Reload, TlsFiles, Web, WebOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,13 +23,21 @@ pub(crate) fn command() -> Command {
     Command::new("serve")
         .about("Serve MCP, REST and the API pages over HTTP")
         .args(super::site::setting_flags("server"))
+        .arg(
+            Arg::new("no-worker")
+                .long("no-worker")
+                .action(ArgAction::SetTrue)
+                .help("Leave tasks to `worker` processes that share the store"),
+        )
 }
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
     raise_descriptors();
     let metrics = Metrics::new(site.app.name, site.app.version);
     let loaded = site.loaded_with("server", matches)?;
-    let wired = site.wire(&loaded, "serve", Some(&metrics))?;
+    // Other processes see by the role who runs tasks.
+    let role = if matches.get_flag("no-worker") { "front" } else { "serve" };
+    let wired = site.wire(&loaded, role, Some(&metrics))?;
     wired.lint()?;
     let shutdown = CancellationToken::new();
     stop_on_signal(&shutdown);
@@ -51,14 +59,15 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let bound = web.bind().await.map_err(|error| site.configured(error))?;
     banner(site, &wired, bound.local_addr());
     let tending = tend(&wired, shutdown.clone());
+    let working = work(&wired, role, shutdown.clone());
     follow(&wired, &shutdown);
     if wired.config.server.transport == Transport::Both {
         let caller = wired.identify(Surface::McpStdio).await?;
         let stdio = mcp.serve_stdio(caller, shutdown.clone());
-        let (served, ended, ()) = futures::join!(bound.serve(shutdown.clone()), stdio, tending);
+        let (served, ended, (), ()) = futures::join!(bound.serve(shutdown.clone()), stdio, tending, working);
         served.and(ended)?;
     } else {
-        let (served, ()) = futures::join!(bound.serve(shutdown), tending);
+        let (served, (), ()) = futures::join!(bound.serve(shutdown), tending, working);
         served?;
     }
     Ok(Report::done())
@@ -67,7 +76,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
 async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<Report> {
     follow(wired, &shutdown);
     let caller = wired.identify(Surface::McpStdio).await?;
-    wired.mcp(app, &wired.config.server.profile)?.serve_stdio(caller, shutdown).await?;
+    super::mcp::converse(wired, wired.mcp(app, &wired.config.server.profile)?, caller, shutdown).await?;
     Ok(Report::done())
 }
 
@@ -114,6 +123,16 @@ pub(crate) fn follow(wired: &Wired, shutdown: &CancellationToken) {
             tokio::time::sleep(TEND).await;
         }
     }));
+}
+
+/// Runs tasks, or only ends those of its own callers.
+async fn work(wired: &Wired, role: &str, shutdown: CancellationToken) {
+    if role == "serve" {
+        wired.tasks.work(shutdown).await;
+    } else {
+        shutdown.cancelled().await;
+        wired.tasks.stop().await;
+    }
 }
 
 async fn tend(wired: &Wired, shutdown: CancellationToken) {

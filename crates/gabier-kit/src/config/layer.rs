@@ -92,6 +92,10 @@ impl Layer {
                     self.set(param, &text.to_lowercase(), from);
                 }
             }
+            VariableUse::Milliseconds(key) => match (param(key), seconds(text)) {
+                (Some(param), Some(seconds)) => self.set(param, &seconds, from),
+                _ => self.faults.push(format!("{}: must be a number of milliseconds", variable.name)),
+            },
             VariableUse::Paths(key) => {
                 let paths: Vec<Value> =
                     text.split([':', ',']).filter(|path| !path.is_empty()).map(Value::from).collect();
@@ -111,6 +115,10 @@ impl Layer {
                     self.values.insert("log.format".to_owned(), ("json".into(), from));
                 }
                 "development" | "test" => {
+                    if text == "development" {
+                        let key = "tasks.concurrency".to_owned();
+                        self.values.entry(key).or_insert_with(|| (2.into(), from.clone()));
+                    }
                     self.values.insert("log.format".to_owned(), ("pretty".into(), from));
                 }
                 _ => self.faults.push(format!("{}: must be development, production or test", variable.name)),
@@ -137,6 +145,15 @@ impl Layer {
             Err(error) => self.faults.push(format!("{origin}: {}", error.message())),
         }
     }
+}
+
+/// Milliseconds in words as seconds in words; whole ones stay whole.
+fn seconds(text: &str) -> Option<String> {
+    let milliseconds: u64 = text.trim().parse().ok()?;
+    Some(match milliseconds % 1000 {
+        0 => (milliseconds / 1000).to_string(),
+        rest => format!("{}.{rest:03}", milliseconds / 1000),
+    })
 }
 
 /// The value of a parameter's words.

@@ -334,7 +334,7 @@ impl Loaded {
 
     /// Every parameter with the names of its variables: for the reference and `.env.example`.
     pub fn variables(&self) -> Vec<(&Param, Vec<String>)> {
-        use crate::config::VariableUse::{Environment, Finder, Idle, Key, Paths, Switch, Word};
+        use crate::config::VariableUse::{Environment, Finder, Idle, Key, Milliseconds, Paths, Switch, Word};
         self.params
             .iter()
             .map(|param| {
@@ -343,7 +343,7 @@ impl Loaded {
                     .variables
                     .iter()
                     .filter(|variable| match variable.usage {
-                        Key(own) | Word(own) | Paths(own) | Switch(own, _) => own == key,
+                        Key(own) | Milliseconds(own) | Word(own) | Paths(own) | Switch(own, _) => own == key,
                         Environment => key == "log.format",
                         Finder | Idle(_) => false,
                     })

@@ -32,6 +32,10 @@ pub struct Config {
     pub log: Log,
     /// Where state rests.
     pub store: Store,
+    /// Work that outlives its call.
+    pub tasks: gabier_task::Settings,
+    /// Addresses that requests over HTTP may reach.
+    pub egress: gabier_egress::Settings,
     /// What opens the vault of secrets.
     pub vault: Vault,
     /// The command line as a client of a server.

@@ -16,6 +16,8 @@ pub enum VariableUse {
     Key(&'static str),
     /// Sets a key to its value in lower case.
     Word(&'static str),
+    /// Sets a key that is in seconds to a value in milliseconds.
+    Milliseconds(&'static str),
     /// Sets a list, separated by colons or commas.
     Paths(&'static str),
     /// Sets a key to a value when it is true.
@@ -28,7 +30,6 @@ pub enum VariableUse {
     Idle(&'static str),
 }
 
-const TASKS: &str = "background tasks come with the task engine";
 const HOSTS: &str = "remote hosts come with the SSH engine";
 const REDIS: &str = "this version keeps state in SQLite";
 const COMPOSE: &str = "it belongs to the container set-up";
@@ -58,16 +59,16 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable { name: "GABIER_TOKEN", usage: VariableUse::Key("stdio.token") },
     Variable { name: "GABIER_CONFIG", usage: VariableUse::Finder },
     Variable { name: "GABIER_PAGER", usage: VariableUse::Finder },
-    Variable { name: "WEBHOOK_SECRET", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "WORKER_CONCURRENCY", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "MCP_SYNC_TIMEOUT_S", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "MCP_SYNC_TIMEOUT_MS", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "MCP_MAX_WAIT_TIMEOUT_S", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "MCP_MAX_WAIT_TIMEOUT_MS", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "MAX_QUEUE_SIZE", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "HISTORY_RETENTION", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "HISTORY_RETENTION_MS", usage: VariableUse::Idle(TASKS) },
-    Variable { name: "HISTORY_RETENTION_S", usage: VariableUse::Idle(TASKS) },
+    Variable { name: "WEBHOOK_SECRET", usage: VariableUse::Key("tasks.webhooks.secret") },
+    Variable { name: "WORKER_CONCURRENCY", usage: VariableUse::Key("tasks.concurrency") },
+    Variable { name: "MCP_SYNC_TIMEOUT_S", usage: VariableUse::Key("tasks.inline_budget_s") },
+    Variable { name: "MCP_SYNC_TIMEOUT_MS", usage: VariableUse::Milliseconds("tasks.inline_budget_s") },
+    Variable { name: "MCP_MAX_WAIT_TIMEOUT_S", usage: VariableUse::Key("tasks.max_wait_s") },
+    Variable { name: "MCP_MAX_WAIT_TIMEOUT_MS", usage: VariableUse::Milliseconds("tasks.max_wait_s") },
+    Variable { name: "MAX_QUEUE_SIZE", usage: VariableUse::Key("tasks.max_queue") },
+    Variable { name: "HISTORY_RETENTION", usage: VariableUse::Milliseconds("tasks.history_retention_s") },
+    Variable { name: "HISTORY_RETENTION_MS", usage: VariableUse::Milliseconds("tasks.history_retention_s") },
+    Variable { name: "HISTORY_RETENTION_S", usage: VariableUse::Key("tasks.history_retention_s") },
     Variable {
         name: "SAVE_INTERVAL",
         usage: VariableUse::Idle("every change is durable before it is acknowledged"),

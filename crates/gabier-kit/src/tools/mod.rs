@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod meta;
 pub(crate) mod system;
+pub(crate) mod tasks;
 
 use std::sync::{Arc, OnceLock, Weak};
 

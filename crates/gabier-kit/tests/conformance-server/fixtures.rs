@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::{reading, rounds, talking, tools};
+use crate::{reading, rounds, talking, tasks, tools};
 
 /// The context of a request.
 pub(crate) type Request = RequestContext<RoleServer>;
@@ -69,6 +69,11 @@ impl McpExtras for Fixtures {
         request: Request,
     ) -> BoxFuture<'_, Result<CallToolResponse, ErrorData>> {
         Box::pin(async move {
+            if call.name == "greet" {
+                let arguments = call.arguments.unwrap_or_default();
+                let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+                return Ok(answer(text(format!("Hello, {name}!"))));
+            }
             if let Some(content) = tools::plain(&call.name) {
                 return Ok(answer(content));
             }
@@ -77,6 +82,10 @@ impl McpExtras for Fixtures {
             }
             talking::talk(self, &call, &request).await.map(answer)
         })
+    }
+
+    fn needs_tasks(&self, tool: &str) -> bool {
+        tasks::needs_tasks(tool)
     }
 
     fn resources(&self) -> Vec<Resource> {

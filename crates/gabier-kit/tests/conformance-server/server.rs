@@ -5,6 +5,7 @@ mod fixtures;
 mod reading;
 mod rounds;
 mod talking;
+mod tasks;
 mod tools;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use gabier_kit::App;
 fn main() -> ExitCode {
     App::new("conformance-server", env!("CARGO_PKG_VERSION"))
         .about("The fixtures of the MCP conformance suites.")
+        .tools(tasks::TOOLSETS, |_| Ok(()))
         .mcp_extras(Arc::new(fixtures::Fixtures::new()))
         .run()
 }

@@ -43,6 +43,7 @@ pub(crate) fn list() -> Vec<Value> {
     .into_iter()
     .map(|(name, description)| json!({"name": name, "description": description, "inputSchema": plain}))
     .collect();
+    tools.push(json!({"name": "greet", "description": "Greets", "inputSchema": with("name")}));
     tools.push(
         json!({"name": "test_sampling", "description": "Asks the model", "inputSchema": with("prompt")}),
     );

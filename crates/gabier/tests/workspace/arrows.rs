@@ -18,7 +18,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-term", &["gabier-tool"]),
     (
         "gabier-kit",
-        &["gabier-tool", "gabier-store", "gabier-store-redis", "gabier-access", "gabier-egress", "gabier-task", "gabier-mcp", "gabier-web", "gabier-term"],
+        &[
+            "gabier-tool",
+            "gabier-store",
+            "gabier-store-redis",
+            "gabier-access",
+            "gabier-egress",
+            "gabier-task",
+            "gabier-mcp",
+            "gabier-web",
+            "gabier-term",
+        ],
     ),
     ("gabier", &["gabier-kit", "gabier-tool", "gabier-toolbox"]),
     ("hello-tool", &["gabier-kit"]),

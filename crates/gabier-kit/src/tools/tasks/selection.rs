@@ -1,0 +1,73 @@
+//! Which tasks a call means, as parameters.
+
+use gabier_task::manage::Selection;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a task stands.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Status {
+    /// Waits in its queue.
+    Pending,
+    /// Waits for a time.
+    Scheduled,
+    /// Waits for a decision.
+    PendingApproval,
+    /// Waits for answers.
+    InputRequired,
+    /// Runs.
+    Running,
+    /// Did what it should.
+    Completed,
+    /// Did a part of it.
+    Partial,
+    /// Ran too long.
+    TimedOut,
+    /// Failed for good.
+    Failed,
+    /// Its process died.
+    Crashed,
+    /// Nobody learnt how it ended.
+    Unknown,
+    /// Was cancelled.
+    Cancelled,
+    /// Did not start in time.
+    Expired,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub(crate) fn word(self) -> String {
+        serde_json::json!(self).as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Several tasks at once: those that fit everything that is said.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct Filter {
+    /// In this status.
+    status: Option<Status>,
+    /// Of this tool.
+    tool: Option<String>,
+    /// To this host.
+    alias: Option<String>,
+    /// Made at least so many seconds ago.
+    older_than: Option<u64>,
+}
+
+impl Filter {
+    /// What the engine takes.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection {
+            status: self.status.map(Status::word),
+            tool: self.tool.clone(),
+            alias: self.alias.clone(),
+            older_than_s: self.older_than,
+            ..Selection::default()
+        }
+    }
+}
