@@ -52,10 +52,16 @@ fn check_paths(options: &WebOptions) -> Result<()> {
         let refused = |why: &str| {
             Err(Error::new(ErrorKind::InvalidArgument, format!("the configured path {path:?} {why}")))
         };
-        if !path.starts_with('/') || path.contains(['{', '}', '?', '#']) {
+        // A route to a task names it; nothing else of ours or of the settings may.
+        let is_of_tasks =
+            path.strip_prefix(TASKS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_of_tasks && !options.short_routes.iter().any(|short| short.path == path) {
+            return refused("is taken");
+        }
+        if !path.starts_with('/') || !is_of_tasks && path.contains(['{', '}', '?', '#']) {
             return refused("must start with / and be a plain path");
         }
-        if path.starts_with(TASKS) {
+        if is_of_tasks {
             continue;
         }
         let is_ours = OURS.contains(&path) || OUR_FOLDERS.iter().any(|folder| path.starts_with(folder));
