@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 use gabier_access::secret::Vault;
 use gabier_egress::Egress;
 use gabier_mcp::McpExtras;
+use gabier_store::Records;
 use gabier_term::Completers;
-use gabier_tool::{Catalog, Health, Result, Toolset};
+use gabier_tool::{Catalog, Clock, Health, Result, Toolset};
 use gabier_web::ShortRoute;
 use http::Method;
 use schemars::JsonSchema;
@@ -68,6 +69,10 @@ pub struct Setup<'a> {
     pub egress: &'a Arc<Egress>,
     /// The data directory; tools must not hand out what is in it.
     pub data_dir: &'a std::path::Path,
+    /// The store's records; opened by the call that needs one.
+    pub records: &'a Arc<dyn Records>,
+    /// Where time comes from.
+    pub clock: &'a Arc<dyn Clock>,
     /// The secrets of the installation; opened by the call that needs one.
     pub vault: &'a Arc<Vault>,
 }

@@ -71,7 +71,15 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
     let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
     let mut catalog = Catalog::new();
     let egress = Arc::new(Egress::new(config.egress.clone()));
-    let setup = Setup { loaded, egress: &egress, data_dir: &data_dir, vault: &vault };
+    let records: Arc<dyn StoredRecords> = Arc::clone(&store) as _;
+    let setup = Setup {
+        loaded,
+        egress: &egress,
+        data_dir: &data_dir,
+        records: &records,
+        clock: &clock,
+        vault: &vault,
+    };
     app.binders.iter().try_for_each(|bind| bind(&setup, &mut catalog))?;
     catalog.bind(Toolset { name: "system", tools: tools::system::TOOLS }, &services);
     catalog.bind(tools::access::TOOLSET, &access);

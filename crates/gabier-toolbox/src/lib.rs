@@ -1,7 +1,9 @@
 //! The tools gabier ships, one file each, in folders by toolset.
 
 pub mod demo;
+pub mod exec;
 pub mod files;
+pub mod hosts;
 pub mod logs;
 pub mod math;
 pub mod monitor;
@@ -16,6 +18,8 @@ use gabier_tool::{Error, Result, Toolset};
 
 /// All toolsets, in the order in which every face shows them.
 pub const TOOLSETS: &[Toolset<Services>] = &[
+    Toolset { name: "hosts", tools: hosts::TOOLS },
+    Toolset { name: "exec", tools: exec::TOOLS },
     Toolset { name: "files", tools: files::TOOLS },
     Toolset { name: "monitor", tools: monitor::TOOLS },
     Toolset { name: "logs", tools: logs::TOOLS },

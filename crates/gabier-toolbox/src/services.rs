@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gabier_egress::Egress;
-use gabier_tool::Result;
+use gabier_tool::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{files, monitor, network};
+use crate::hosts::Hosts;
+use crate::{exec, files, monitor, network};
 
 /// What the tools may reach.
 pub struct Services {
@@ -18,12 +19,17 @@ pub struct Services {
     pub monitor: monitor::Monitor,
     /// Names, addresses and pages.
     pub network: network::Network,
+    /// How commands run on hosts.
+    pub exec: exec::Settings,
+    hosts: Option<Hosts>,
 }
 
 /// The settings of the tools; each subject has its own section.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Commands on hosts.
+    pub exec: exec::Settings,
     /// Local files.
     pub files: files::Settings,
     /// The state of this machine.
@@ -46,6 +52,8 @@ impl Services {
             files: files::Roots::open(&settings.files, data_dir)?,
             monitor: monitor::Monitor::open(&settings.monitor),
             network: network::Network::open(&settings.network(), egress),
+            exec: settings.exec.clone(),
+            hosts: None,
         })
     }
 }
@@ -56,6 +64,20 @@ impl Services {
     pub fn through(mut self, egress: Arc<Egress>) -> Self {
         self.network.go_through(egress);
         self
+    }
+
+    /// The same, with hosts to reach.
+    #[must_use]
+    pub fn reaching(mut self, hosts: Hosts) -> Self {
+        self.hosts = Some(hosts);
+        self
+    }
+
+    /// The hosts, of which a program may have none.
+    pub fn hosts(&self) -> Result<&Hosts> {
+        self.hosts
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::NotAvailable, "reaching a host: this program reaches none"))
     }
 }
 

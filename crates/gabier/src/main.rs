@@ -1,5 +1,7 @@
 //! The shipped binary: the kit with the toolbox.
 
+mod fleet;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,10 +26,12 @@ fn main() -> ExitCode {
         .instructions(INSTRUCTIONS)
         .licenses(LICENCES)
         .settings::<Settings>()
+        .settings::<fleet::Section>()
         .variables(VARIABLES)
+        .variables(fleet::VARIABLES)
         .tools(TOOLSETS, |setup| {
             let services = Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir))?;
-            Ok(services.through(Arc::clone(setup.egress)))
+            Ok(services.through(Arc::clone(setup.egress)).reaching(fleet::open(setup)?))
         })
         .profile("it", &["files", "monitor", "logs", "network", "math"])
         .short_route(Method::GET, "/tools/system-info", "system_info")

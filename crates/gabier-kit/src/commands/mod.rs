@@ -19,8 +19,10 @@ mod version;
 mod worker;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
+use gabier_store::Records;
 use gabier_term::{Cli, Parsed};
 use gabier_tool::{Error, ErrorKind, Result, Surface};
 use serde_json::Map;
@@ -146,7 +148,15 @@ async fn own(site: &Site<'_>, name: &str, matches: &ArgMatches) -> Result<Report
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no command {name:?}")))?;
     let loaded = site.loaded()?;
     let wired = site.wire(loaded, "cli", None)?;
-    let setup = Setup { loaded, egress: &wired.egress, data_dir: &wired.data_dir, vault: &wired.vault };
+    let records: Arc<dyn Records> = Arc::clone(&wired.store) as _;
+    let setup = Setup {
+        loaded,
+        egress: &wired.egress,
+        data_dir: &wired.data_dir,
+        records: &records,
+        clock: &wired.clock,
+        vault: &wired.vault,
+    };
     command.run(&setup, matches).await.map(Report::data)
 }
 

@@ -30,7 +30,6 @@ pub enum VariableUse {
     Idle(&'static str),
 }
 
-const HOSTS: &str = "remote hosts come with the SSH engine";
 const REDIS: &str = "this version keeps state in SQLite";
 const COMPOSE: &str = "it belongs to the container set-up";
 const SOURCE: &str = "the MCP library is compiled in";
@@ -73,14 +72,6 @@ pub(crate) const VARIABLES: &[Variable] = &[
         name: "SAVE_INTERVAL",
         usage: VariableUse::Idle("every change is durable before it is acknowledged"),
     },
-    Variable { name: "MCP_DEFAULT_CMD_TIMEOUT_MS", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "MCP_DEFAULT_CMD_TIMEOUT_S", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "MCP_INTERACTIVE_CMD_TIMEOUT_MS", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "MCP_INTERACTIVE_CMD_TIMEOUT_S", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "MAX_CONNECTIONS_PER_SERVER", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "MIN_CONNECTIONS_PER_SERVER", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "IDLE_TIMEOUT", usage: VariableUse::Idle(HOSTS) },
-    Variable { name: "KEEP_ALIVE_INTERVAL", usage: VariableUse::Idle(HOSTS) },
     Variable { name: "REDIS_HOST", usage: VariableUse::Idle(REDIS) },
     Variable { name: "REDIS_PORT", usage: VariableUse::Idle(REDIS) },
     Variable { name: "REDIS_PASSWORD", usage: VariableUse::Idle(REDIS) },

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-task", &["gabier-tool", "gabier-store", "gabier-egress"]),
     ("gabier-host", &["gabier-tool", "gabier-store"]),
     ("gabier-ssh", &["gabier-tool", "gabier-host"]),
-    ("gabier-toolbox", &["gabier-tool", "gabier-egress", "gabier-access", "gabier-host"]),
+    ("gabier-toolbox", &["gabier-tool", "gabier-egress", "gabier-access", "gabier-host", "gabier-store"]),
     ("gabier-mcp", &["gabier-tool"]),
     ("gabier-web", &["gabier-tool"]),
     ("gabier-term", &["gabier-tool"]),
@@ -30,7 +30,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "gabier-term",
         ],
     ),
-    ("gabier", &["gabier-kit", "gabier-tool", "gabier-toolbox"]),
+    (
+        "gabier",
+        &["gabier-kit", "gabier-tool", "gabier-toolbox", "gabier-access", "gabier-host", "gabier-ssh"],
+    ),
     ("hello-tool", &["gabier-kit"]),
     ("gabier-bench", &["gabier-kit", "gabier-tool"]),
 ];
