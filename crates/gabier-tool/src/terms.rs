@@ -127,13 +127,12 @@ pub(crate) fn publish(facts: &Facts, properties: &mut Map<String, Value>) {
             json!({"type": "boolean", "default": false, "description": "Shows what would be done, without doing it."}),
         );
     }
-    if facts.mode == Mode::Hybrid {
+    if facts.mode != Mode::Inline {
         add(
             "background",
-            json!({"type": "boolean", "default": false, "description": "Gives the task at once, without waiting for its end."}),
+            json!({"type": "boolean", "default": false,
+                "description": "Gives the task at once, without waiting for its end."}),
         );
-    }
-    if facts.mode != Mode::Inline {
         add(
             "callback_url",
             json!({"type": "string", "maxLength": 2048, "x-aliases": ["cb_url"],

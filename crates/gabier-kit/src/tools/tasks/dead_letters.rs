@@ -53,7 +53,7 @@ impl Tool<Tasks> for DeadLetterGet {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterRetry {
     /// The task's id, or 8 or more of its first characters.
-    #[schemars(length(min = 8, max = 64))]
+    #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// All of them, instead of an id.
     #[serde(default)]
@@ -77,7 +77,7 @@ impl Tool<Tasks> for DeadLetterRetry {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterPurge {
     /// The task's id, or 8 or more of its first characters.
-    #[schemars(length(min = 8, max = 64))]
+    #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// All of them, instead of an id; needs `force`.
     #[serde(default)]

@@ -14,7 +14,7 @@ use super::selection::Filter;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskRetry {
     /// The task's id, or 8 or more of its first characters.
-    #[schemars(length(min = 8, max = 64))]
+    #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// Several tasks at once, instead of an id.
     filter: Option<Filter>,
