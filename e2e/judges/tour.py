@@ -1,5 +1,8 @@
 """One sensible call of every tool, for judges that watch what the process does meanwhile."""
 
+# An id that no task has.
+NO_TASK = "00000000-0000-4000-8000-000000000000"
+
 # Tool -> its arguments and the outcomes that are right on any machine: statuses of the envelope or error codes.
 # `$prefix` is the hash prefix of the token that `admin_create_token` gave; `$port` the server's own port.
 CALLS = {
@@ -22,6 +25,27 @@ CALLS = {
     "synchronousExampleToolEnhanced": ({"data": "abc"}, {"ok"}),
     "monOutilSync": ({"donnee_entree": "abc"}, {"ok"}),
     "correctDebugContextTool": ({}, {"ok"}),
+    "asynchronousTaskSimulatorEnhanced": ({"duration_ms": 100, "value1": 1, "value2": 2}, {"ok"}),
+    "monOutilAsync": ({"parametre_essentiel": "abc"}, {"ok"}),
+    "task_queue": ({}, {"ok"}),
+    "task_status": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "task_wait": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "task_cancel": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "task_output": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "task_history": ({}, {"ok"}),
+    "task_retry": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "queue_stats": ({}, {"ok"}),
+    "dlq_list": ({}, {"ok"}),
+    "dlq_get": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "dlq_retry": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "dlq_purge": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "schedule_add": ({"name": "tour", "tool": "calculator", "arguments": {"expression": "1"}, "every_s": 3600}, {"created", "ok"}),
+    "schedule_list": ({}, {"ok"}),
+    "schedule_remove": ({"name": "tour"}, {"deleted", "not_found"}),
+    "queue_pause": ({"queue": "spare"}, {"ok"}),
+    "queue_resume": ({"queue": "spare"}, {"ok"}),
+    "webhook_list": ({}, {"ok"}),
+    "webhook_replay": ({"id": NO_TASK}, {"NOT_FOUND"}),
     "admin_create_token": ({"client_name": "tour"}, {"created"}),
     "admin_list_tokens": ({}, {"ok"}),
     "admin_update_token": ({"token_hash_prefix": "$prefix", "set_email": "a@gabier.example"}, {"ok"}),

@@ -19,7 +19,7 @@ const FORMATS: [&str; 5] = ["date-time", "date", "email", "uri", "uuid"];
 /// How much of a schema is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// The small profiles: of the common parameters only the time limit of commands.
+    /// The small profiles: of the common parameters only the time limit of commands, and none that is marked `x-full`.
     Slim,
     /// Everything.
     Full,
@@ -31,8 +31,8 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
     if let (Detail::Slim, Some(Value::Object(properties))) = (detail, schema.get_mut("properties")) {
         let keeps_limit = entry.facts.effect == Effect::Exec;
         properties.retain(|name, property| {
-            let is_common = property.get("x-common").is_some_and(|mark| mark == true);
-            !is_common || (keeps_limit && name == "timeout")
+            let marked = |mark| property.get(mark).is_some_and(|mark| mark == true);
+            !marked("x-full") && (!marked("x-common") || (keeps_limit && name == "timeout"))
         });
     }
     let mut object = object_at_root(mcp_schema(&schema, Side::Input));

@@ -31,7 +31,7 @@ pub(super) struct TaskSimulator {
     #[schemars(range(min = 1, max = 10))]
     stream_intervals: u32,
     /// Whose it is; given back.
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = 200), extend("x-full" = true))]
     user_id: Option<String>,
 }
 

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::selection::Filter;
 
-/// Cancel a task, or all of yours that a filter means. What runs is stopped and checked: `stopped` says how sure that
-/// is.
+/// Cancel a task. What runs is stopped and checked: `stopped` says how sure that is.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskCancel {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// Several tasks at once, instead of an id.
+    #[schemars(extend("x-full" = true))]
     filter: Option<Filter>,
 }
 

@@ -33,7 +33,7 @@ impl Tool<Tasks> for DeadLetterList {
 /// Show one dead letter with its arguments and the reason.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterGet {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64))]
     id: String,
 }
@@ -52,7 +52,7 @@ impl Tool<Tasks> for DeadLetterGet {
 /// Start a dead letter anew, or all of yours. It leaves the dead letters once the new task completes.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterRetry {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// All of them, instead of an id.
@@ -76,7 +76,7 @@ impl Tool<Tasks> for DeadLetterRetry {
 /// Take a dead letter away for good, or all of them. Its history stays.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterPurge {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// All of them, instead of an id; needs `force`.

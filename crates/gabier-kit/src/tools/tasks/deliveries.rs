@@ -18,7 +18,7 @@ pub(crate) struct WebhookList {
     #[serde(default = "page")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
-    /// Where the page begins: `next_cursor` of the one before.
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 

@@ -12,22 +12,23 @@ use super::selection::Status;
 /// Show what was run, newest first: which command, where, how it ended.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskHistory {
-    /// Only on this host.
+    /// On this host.
     alias: Option<String>,
     /// Entries of a page.
     #[serde(default = "page")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
-    /// Where the page begins: `next_cursor` of the one before.
+    /// `next_cursor` of the page before.
+    #[schemars(extend("x-full" = true))]
     cursor: Option<String>,
-    /// Only what was asked at or after this time (RFC 3339).
+    /// Asked at or after this time.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     since: Option<Timestamp>,
-    /// Only tasks in this status.
+    /// In this status.
     status: Option<Status>,
-    /// Only tasks of this tool.
+    /// Of this tool.
     tool: Option<String>,
-    /// Only tasks with this text in the command or the stored output.
+    /// With this text in command or output.
     search: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Read what a task wrote: lines from an offset, the last ones, or those that match.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskOutput {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64))]
     id: String,
     /// Which output.

@@ -12,19 +12,20 @@ use super::selection::Status;
 /// List your tasks, newest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskQueue {
-    /// Only tasks in this status.
+    /// In this status.
     status: Option<Status>,
-    /// Only tasks of this tool.
+    /// Of this tool.
     tool: Option<String>,
-    /// Only tasks to this host.
+    /// To this host.
     alias: Option<String>,
-    /// Only tasks with this text in the tool, the command, the arguments or the stored output.
+    /// With this text in tool, command, arguments or output.
     search: Option<String>,
     /// Entries of a page.
     #[serde(default = "page")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
-    /// Where the page begins: `next_cursor` of the one before.
+    /// `next_cursor` of the page before.
+    #[schemars(extend("x-full" = true))]
     cursor: Option<String>,
 }
 

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::cancel::one_of_both;
 use super::selection::Filter;
 
-/// Start a task anew that failed, crashed, timed out, was cancelled or expired, or all of yours that a filter means.
-/// Each at most three times.
+/// Start a task anew that did not complete, at most three times.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskRetry {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64), extend("x-cli" = {"positional": true}))]
     id: Option<String>,
     /// Several tasks at once, instead of an id.
+    #[schemars(extend("x-full" = true))]
     filter: Option<Filter>,
 }
 

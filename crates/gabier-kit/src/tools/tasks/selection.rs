@@ -4,36 +4,23 @@ use gabier_task::manage::Selection;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a task stands.
+/// How a task stands. The words speak for themselves: what is said here, every list of tools would repeat.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Status {
-    /// Waits in its queue.
     Pending,
-    /// Waits for a time.
     Scheduled,
-    /// Waits for a decision.
     PendingApproval,
-    /// Waits for answers.
     InputRequired,
-    /// Runs.
     Running,
-    /// Did what it should.
     Completed,
-    /// Did a part of it.
     Partial,
-    /// Ran too long.
     TimedOut,
-    /// Failed for good.
     Failed,
-    /// Its process died.
     Crashed,
-    /// Nobody learnt how it ended.
     Unknown,
-    /// Was cancelled.
     Cancelled,
-    /// Did not start in time.
     Expired,
 }
 

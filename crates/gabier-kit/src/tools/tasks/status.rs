@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// Show how a task stands, with its result or error.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskStatus {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64))]
     id: String,
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// Wait until a task ends, a line of its output matches, or the time is up; shows the task as it is then.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TaskWait {
-    /// The task's id, or 8 or more of its first characters.
+    /// Its id, or 8 or more first characters.
     #[schemars(length(min = 8, max = 64))]
     id: String,
     /// Longest wait, in seconds.

@@ -5,6 +5,7 @@ mod kinds;
 mod table;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gabier_tool::ErrorKind;
 use serde_json::{Map, Value, json};
@@ -20,6 +21,9 @@ const RESULTS: &str = r#"<html><body><div class="result results_links web-result
   <a class="result__snippet" href="https://gabier.example/">Careful hands.</a></div></body></html>"#;
 
 /// An installation whose world is on loopback.
+/// How many unique words were given.
+static UNIQUE: AtomicU32 = AtomicU32::new(0);
+
 struct World {
     home: Home,
     web: Web,
@@ -53,6 +57,7 @@ impl World {
             Some("$file") => self.file.clone().into(),
             Some("$web") => self.web.url().into(),
             Some("$port") => self.web.address.port().to_string().into(),
+            Some("$unique") => format!("walk-{}", UNIQUE.fetch_add(1, Ordering::Relaxed)).into(),
             Some("$prefix") => {
                 crate::harness::mint(&self.home, "spare", &["read"])["token_hash_prefix"].clone()
             }
@@ -164,6 +169,7 @@ fn disagreement(seen: &Seen) -> Option<String> {
     let http = match row {
         Some(row) => row.http,
         None if seen.envelope["status"] == "created" => 201,
+        None if seen.envelope.pointer("/data/job_id").is_some() => 202,
         None => 200,
     };
     let exit = row.map_or(0, |row| i32::from(row.exit));

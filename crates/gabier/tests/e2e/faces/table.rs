@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// A call whose outcome does not depend on the face.
 pub(crate) struct Row {
     pub(crate) tool: &'static str,
-    /// `$file`, `$web`, `$port` and `$prefix` are filled in at the time.
+    /// `$file`, `$web`, `$port`, `$prefix` and `$unique` are filled in at the time.
     pub(crate) arguments: Value,
     /// The status of the envelope, or the code of the failure.
     pub(crate) outcome: &'static str,
@@ -31,6 +31,11 @@ pub(crate) fn row_of_example(tool: &str, schema: &Value) -> Option<Row> {
     let arguments = example.or_else(|| is_free.then(|| json!({})))?;
     Some(row(Box::leak(tool.to_owned().into_boxed_str()), arguments, "ok", &["/data"]))
 }
+
+/// An id that no task has.
+const NO_TASK: &str = "00000000-0000-4000-8000-000000000000";
+/// What differs between two handles.
+const TASK: &[&str] = &["/data", "/message", "/next"];
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -91,6 +96,39 @@ pub(crate) fn rows() -> Vec<Row> {
             "deleted",
             &["/data/token_hash_prefix"],
         ),
+        // The command line would wait for the end.
+        row(
+            "asynchronousTaskSimulatorEnhanced",
+            json!({"duration_ms": 100, "value1": 1, "value2": 2, "background": true}),
+            "ok",
+            TASK,
+        ),
+        row("monOutilAsync", json!({"parametre_essentiel": "abc", "background": true}), "ok", TASK),
+        row("task_queue", json!({"status": "pending_approval"}), "ok", &[]),
+        row("task_status", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("task_wait", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("task_cancel", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("task_output", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("task_history", json!({"status": "pending_approval"}), "ok", &[]),
+        row("task_retry", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("queue_stats", json!({}), "ok", &["/data?"]),
+        row("dlq_list", json!({}), "ok", &[]),
+        row("dlq_get", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("dlq_retry", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row("dlq_purge", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        row(
+            "schedule_add",
+            json!({"name": "$unique", "tool": "monOutilAsync", "arguments": {"parametre_essentiel": "abc"},
+                "every_s": 86_400}),
+            "ok",
+            &["/data/name", "/data/next_at"],
+        ),
+        row("schedule_list", json!({}), "ok", &["/data?"]),
+        row("schedule_remove", json!({"name": "none"}), "not_found", &[]),
+        row("queue_pause", json!({"queue": "spare"}), "ok", &[]),
+        row("queue_resume", json!({"queue": "spare"}), "ok", &[]),
+        row("webhook_list", json!({}), "ok", &[]),
+        row("webhook_replay", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
         row("tool_search", json!({"query": "disk"}), "ok", &[]),
         row("tool_describe", json!({"name": "disk_usage"}), "ok", &[]),
         row("tool_call", json!({"name": "calculator", "arguments": {"expression": "1 + 1"}}), "ok", &[]),
@@ -100,7 +138,7 @@ pub(crate) fn rows() -> Vec<Row> {
 /// Replaces what may differ by its type: lists by the type of their first item.
 pub(crate) fn blur(envelope: &Value, volatile: &[&str]) -> Value {
     let mut envelope = envelope.clone();
-    for place in volatile.iter().chain(&["/timestamp", "/details/request_id"]) {
+    for place in volatile.iter().chain(&["/timestamp", "/details/request_id", "/details/task_id"]) {
         let steps: Vec<&str> = place.split('/').skip(1).collect();
         blur_at(&mut envelope, &steps);
     }
