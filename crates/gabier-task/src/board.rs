@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use gabier_store::queue::{State, Task};
-use gabier_tool::{Answer, Board, Caller, Phase, Progress, Result, TaskState};
+use gabier_tool::{Answer, Board, Caller, Envelope, ErrorKind, Phase, Progress, Reply, Result, TaskState};
 use serde_json::json;
 
 use crate::backing::{Backing, store_error};
@@ -77,7 +77,11 @@ impl Engine {
             State::Pending => waiting_before(backing, task).await,
             _ => None,
         };
-        let phase = phase(task);
+        let mut phase = phase(task);
+        let reply = (phase == Phase::Completed).then(|| kept::reply(task));
+        if reply.as_ref().is_some_and(is_bug) {
+            phase = Phase::Failed;
+        }
         TaskState {
             id: task.asked.id.to_string(),
             tool: task.asked.tool.clone(),
@@ -96,10 +100,7 @@ impl Engine {
                 Phase::InputRequired => unanswered(task),
                 _ => Vec::new(),
             },
-            reply: match phase {
-                Phase::Completed => Some(kept::reply(task)),
-                _ => None,
-            },
+            reply,
         }
     }
 }
@@ -114,6 +115,11 @@ fn phase(task: &Task) -> Phase {
         State::Crashed | State::Expired => Phase::Failed,
         State::Cancelled => Phase::Cancelled,
     }
+}
+
+/// True for what is no answer of a tool: to the protocol such a call failed.
+fn is_bug(reply: &Reply) -> bool {
+    matches!(&reply.envelope, Envelope::Failure { error, .. } if error.kind() == ErrorKind::Internal)
 }
 
 fn unanswered(task: &Task) -> Vec<gabier_tool::Question> {
