@@ -1,6 +1,6 @@
 //! The files of a host.
 
-use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,50 +9,7 @@ use futures::future::BoxFuture;
 use gabier_tool::Result;
 use tokio_util::sync::CancellationToken;
 
-/// A path on a host: bytes, since a remote name need not be text. Relative paths begin in the account's home.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RemotePath(Vec<u8>);
-
-impl RemotePath {
-    /// The path of these bytes.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The path of a name below it.
-    #[must_use]
-    pub fn join(&self, name: &[u8]) -> Self {
-        let mut bytes = self.0.clone();
-        if !bytes.is_empty() && !bytes.ends_with(b"/") {
-            bytes.push(b'/');
-        }
-        bytes.extend_from_slice(name);
-        Self(bytes)
-    }
-}
-
-impl From<&str> for RemotePath {
-    fn from(path: &str) -> Self {
-        Self(path.as_bytes().to_vec())
-    }
-}
-
-impl fmt::Display for RemotePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
-    }
-}
-
-impl fmt::Debug for RemotePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
-    }
-}
+use crate::path::RemotePath;
 
 /// What sort of thing a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,16 +70,47 @@ pub trait Files: Send + Sync + 'static {
 /// Files or a folder to move.
 #[derive(Clone)]
 pub struct Move {
-    /// The path here; the caller has vetted it.
-    pub local: PathBuf,
+    /// The path here.
+    pub local: LocalPlace,
     /// The path on the host.
     pub remote: RemotePath,
     /// Whether an existing target is replaced.
     pub force: bool,
+    /// Whether files of equal size and time of change are left alone.
+    pub skip_unchanged: bool,
     /// Who hears how far it got; called at most five times a second, and must return at once.
     pub progress: Option<Arc<dyn Fn(MoveProgress) + Send + Sync>>,
     /// Stops it; nothing partial stays under a final name.
     pub cancel: CancellationToken,
+}
+
+/// A path on this machine, and how far it may lead.
+#[derive(Clone, Debug)]
+pub struct LocalPlace {
+    /// The path, relative to the folder where there is one.
+    pub path: PathBuf,
+    /// What it must not leave; the whole machine is open when absent.
+    pub within: Option<Confinement>,
+    /// A folder whose files are refused wherever it lies.
+    pub excluded: Option<PathBuf>,
+}
+
+/// A folder that paths must not leave. The kernel looks them up below its open handle.
+#[derive(Clone, Debug)]
+pub struct Confinement {
+    /// The folder, held open.
+    pub folder: Arc<OwnedFd>,
+    /// Whether symbolic links are followed that stay below it.
+    pub follows_links: bool,
+    /// Whether files with several names are refused that belong to another user.
+    pub denies_hardlinks: bool,
+}
+
+impl From<PathBuf> for LocalPlace {
+    /// A path that may lead anywhere.
+    fn from(path: PathBuf) -> Self {
+        Self { path, within: None, excluded: None }
+    }
 }
 
 /// How far a move got.

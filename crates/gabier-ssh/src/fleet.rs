@@ -10,6 +10,7 @@ use gabier_tool::{Error, Result};
 use tokio::time::Instant;
 
 use crate::connect::Connector;
+use crate::files::OpenFiles;
 use crate::host::SshHost;
 use crate::host_keys::{HostKeys, RecordedKeys};
 use crate::pool::Pool;
@@ -20,6 +21,7 @@ use crate::settings::Settings;
 pub struct SshFleet {
     inventory: Inventory,
     pool: Arc<Pool>,
+    files: Arc<OpenFiles>,
 }
 
 impl SshFleet {
@@ -28,12 +30,12 @@ impl SshFleet {
         let keys: Arc<dyn HostKeys> =
             Arc::new(RecordedKeys::new(inventory.clone(), settings.known_hosts.clone()));
         let pool = Pool::new(Connector { settings, keys, secrets });
-        Self { inventory, pool }
+        Self { inventory, pool, files: Arc::default() }
     }
 
     /// The host of a target that no inventory holds.
     pub fn reach(&self, target: Target) -> SshHost {
-        SshHost::new(Arc::clone(&self.pool), target)
+        SshHost::new(Arc::clone(&self.pool), Arc::clone(&self.files), target)
     }
 
     /// The host of an alias, with what only SSH has.

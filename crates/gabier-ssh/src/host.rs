@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use gabier_host::{ByteStream, Command, Execution, Files, Host, Prompts, Shell, Target};
-use gabier_tool::{Error, ErrorKind, Result};
+use gabier_tool::Result;
 
 use crate::exec::{interact, open_shell, run};
+use crate::files::OpenFiles;
 use crate::forward::{forward, subsystem};
 use crate::pool::Pool;
 
@@ -15,12 +16,13 @@ use crate::pool::Pool;
 #[derive(Clone)]
 pub struct SshHost {
     pool: Arc<Pool>,
+    files: Arc<OpenFiles>,
     target: Target,
 }
 
 impl SshHost {
-    pub(crate) fn new(pool: Arc<Pool>, target: Target) -> Self {
-        Self { pool, target }
+    pub(crate) fn new(pool: Arc<Pool>, files: Arc<OpenFiles>, target: Target) -> Self {
+        Self { pool, files, target }
     }
 
     /// A stream to the host's SFTP server, on a connection for files.
@@ -47,11 +49,7 @@ impl Host for SshHost {
     }
 
     fn files(&self) -> BoxFuture<'_, Result<Arc<dyn Files>>> {
-        async move {
-            let message = format!("opening the files of {}: this build moves none", self.alias());
-            Err(Error::new(ErrorKind::NotAvailable, message))
-        }
-        .boxed()
+        async move { Ok(self.files.open(&self.pool, &self.target).await? as Arc<dyn Files>) }.boxed()
     }
 
     fn forward<'a>(&'a self, address: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn ByteStream>>> {

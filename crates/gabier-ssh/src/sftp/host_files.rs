@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use gabier_host::{Entry, FileKind, Files, Metadata, Move, MoveProgress, Moved, RemotePath as HostPath};
+use gabier_host::{Entry, FileKind, Files, LocalPlace, Metadata, Move, MoveProgress, Moved};
 use gabier_tool::{Error as ToolError, ErrorKind, Result as ToolResult};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::error::Result;
 use super::file::Mode;
 use super::glob::Pattern;
 use super::local::{LocalFolder, Reach};
-use super::options::Options;
+use super::options::{Options, Verify};
 use super::path::RemotePath;
 use super::report::{Report, hex};
 use super::session::Session;
@@ -51,7 +51,8 @@ impl SftpFiles {
             };
             Arc::new(tell) as super::Listener
         });
-        Options { force: job.force, progress, cancel: job.cancel.clone(), ..self.options.clone() }
+        let (force, skip_unchanged, cancel) = (job.force, job.skip_unchanged, job.cancel.clone());
+        Options { force, skip_unchanged, progress, cancel, ..self.options.clone() }
     }
 
     async fn read_at(&self, path: &RemotePath, offset: u64, limit: usize) -> Result<Bytes> {
@@ -69,35 +70,68 @@ impl SftpFiles {
 
     async fn send(&self, job: Move) -> ToolResult<Moved> {
         let (options, target) = (self.options(&job), own(&job.remote));
-        let folder = everywhere()?;
-        let text = job.local.to_string_lossy();
-        let report = if Pattern::is_pattern(text.as_bytes()) && folder.stat(&job.local).is_err() {
+        let (folder, local) = (folder_of(&job.local)?, &job.local.path);
+        let text = local.to_string_lossy();
+        let report = if Pattern::is_pattern(text.as_bytes()) && folder.stat(local).is_err() {
             upload_matching(&self.session, &folder, &text, &target, &options).await?
         } else {
-            upload(&self.session, &folder, &job.local, &target, &options).await?
+            upload(&self.session, &folder, local, &target, &options).await?
         };
-        moved(report)
+        self.moved(report)
     }
 
     async fn fetch(&self, job: Move) -> ToolResult<Moved> {
         let (options, source) = (self.options(&job), own(&job.remote));
-        let folder = everywhere()?;
+        let (folder, local) = (folder_of(&job.local)?, &job.local.path);
         let is_pattern = Pattern::is_pattern(source.as_bytes()) && self.session.lstat(&source).await.is_err();
         let report = if is_pattern {
-            download_matching(&self.session, source.as_bytes(), &folder, &job.local, &options).await?
+            download_matching(&self.session, source.as_bytes(), &folder, local, &options).await?
         } else {
-            download(&self.session, &source, &folder, &job.local, &options).await?
+            download(&self.session, &source, &folder, local, &options).await?
         };
-        moved(report)
+        self.moved(report)
+    }
+
+    /// A move in which something failed is a failure that names what did.
+    fn moved(&self, report: Report) -> ToolResult<Moved> {
+        let count = report.failed.len();
+        if count > 0 {
+            let failed = report.failed.iter().take(100).map(|failed| {
+                json!({
+                    "source": failed.source, "target": failed.target,
+                    "reason": failed.error.reason().word(), "message": failed.error.to_string(),
+                })
+            });
+            let failed: Vec<_> = failed.collect();
+            let message = format!("{count} files did not arrive, {} did", report.files);
+            let error = ToolError::new(ErrorKind::TransferFailed, message);
+            return Err(error
+                .with("failed_files", failed)
+                .with("failed", count)
+                .with("files", report.files)
+                .with("bytes", report.bytes));
+        }
+        let mut notes = report.notes;
+        if matches!(self.options.verify, Verify::Size) && report.files > 0 {
+            notes.push("the host hashes no files, so sizes alone were compared".to_owned());
+        }
+        let skipped = report.skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.why));
+        Ok(Moved {
+            files: report.files,
+            bytes: report.bytes,
+            sha256: report.sha256.as_ref().map(hex),
+            skipped: skipped.collect(),
+            notes,
+        })
     }
 }
 
 impl Files for SftpFiles {
-    fn stat<'a>(&'a self, path: &'a HostPath) -> BoxFuture<'a, ToolResult<Metadata>> {
+    fn stat<'a>(&'a self, path: &'a RemotePath) -> BoxFuture<'a, ToolResult<Metadata>> {
         Box::pin(async move { Ok(metadata(&self.session.stat(&own(path)).await?)) })
     }
 
-    fn list<'a>(&'a self, path: &'a HostPath) -> BoxFuture<'a, ToolResult<Vec<Entry>>> {
+    fn list<'a>(&'a self, path: &'a RemotePath) -> BoxFuture<'a, ToolResult<Vec<Entry>>> {
         Box::pin(async move {
             let entries = self.session.list(&own(path)).await?.into_iter();
             let entry = |entry: super::Entry| Entry {
@@ -108,11 +142,16 @@ impl Files for SftpFiles {
         })
     }
 
-    fn read<'a>(&'a self, path: &'a HostPath, offset: u64, limit: usize) -> BoxFuture<'a, ToolResult<Bytes>> {
+    fn read<'a>(
+        &'a self,
+        path: &'a RemotePath,
+        offset: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, ToolResult<Bytes>> {
         Box::pin(async move { Ok(self.read_at(&own(path), offset, limit).await?) })
     }
 
-    fn write<'a>(&'a self, path: &'a HostPath, content: Bytes) -> BoxFuture<'a, ToolResult<()>> {
+    fn write<'a>(&'a self, path: &'a RemotePath, content: Bytes) -> BoxFuture<'a, ToolResult<()>> {
         Box::pin(async move { Ok(replace(&self.session, &own(path), &content, &self.options).await?) })
     }
 
@@ -126,7 +165,7 @@ impl Files for SftpFiles {
 }
 
 /// The path, with `~/` read as the folder that sessions start in.
-fn own(path: &HostPath) -> RemotePath {
+fn own(path: &RemotePath) -> RemotePath {
     match std::str::from_utf8(path.as_bytes()) {
         Ok("") => RemotePath::from("."),
         Ok(text) => RemotePath::typed(text),
@@ -134,9 +173,20 @@ fn own(path: &HostPath) -> RemotePath {
     }
 }
 
-/// The caller of a move has vetted its local path.
-fn everywhere() -> Result<LocalFolder> {
-    LocalFolder::open(Path::new("."), Reach::Anywhere)
+/// The folder that holds a local path, with the reach that the path has.
+fn folder_of(local: &LocalPlace) -> Result<LocalFolder> {
+    let folder = match &local.within {
+        None => LocalFolder::open(Path::new("."), Reach::Anywhere)?,
+        Some(within) => {
+            let reach = if within.follows_links { Reach::Below } else { Reach::BelowWithoutLinks };
+            let folder = LocalFolder::new(Arc::clone(&within.folder), reach).on_one_device();
+            if within.denies_hardlinks { folder.without_hardlinks() } else { folder }
+        }
+    };
+    Ok(match &local.excluded {
+        Some(excluded) => folder.excluding(excluded),
+        None => folder,
+    })
 }
 
 fn metadata(attributes: &Attributes) -> Metadata {
@@ -152,32 +202,4 @@ fn metadata(attributes: &Attributes) -> Metadata {
         mode: attributes.mode.map(|_| attributes.permissions()),
         modified: attributes.modified(),
     }
-}
-
-/// A move in which something failed is a failure that names what did.
-fn moved(report: Report) -> ToolResult<Moved> {
-    let count = report.failed.len();
-    if count > 0 {
-        let failed = report.failed.iter().take(100).map(|failed| {
-            json!({
-                "source": failed.source, "target": failed.target,
-                "reason": failed.error.reason().word(), "message": failed.error.to_string(),
-            })
-        });
-        let failed: Vec<_> = failed.collect();
-        let message = format!("{count} files did not arrive, {} did", report.files);
-        let error = ToolError::new(ErrorKind::TransferFailed, message);
-        return Err(error
-            .with("failed_files", failed)
-            .with("files", report.files)
-            .with("bytes", report.bytes));
-    }
-    let skipped = report.skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.why));
-    Ok(Moved {
-        files: report.files,
-        bytes: report.bytes,
-        sha256: report.sha256.as_ref().map(hex),
-        skipped: skipped.collect(),
-        notes: report.notes,
-    })
 }

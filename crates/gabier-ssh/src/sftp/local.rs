@@ -35,6 +35,8 @@ pub enum Reach {
 pub struct LocalFolder {
     folder: Arc<OwnedFd>,
     reach: Reach,
+    is_one_device: bool,
+    denies_hardlinks: bool,
     excluded: Option<Arc<PathBuf>>,
 }
 
@@ -52,12 +54,24 @@ impl LocalFolder {
     pub fn open(path: &Path, reach: Reach) -> Result<Self> {
         let folder = rustix::fs::open(path, folder_flags(), Mode::empty());
         let folder = folder.map_err(|errno| failure(errno, "opening the folder", path))?;
-        Ok(Self::new(folder, reach))
+        Ok(Self::new(Arc::new(folder), reach))
     }
 
     /// Takes a folder that was opened elsewhere, as with `O_PATH`.
-    pub fn new(folder: OwnedFd, reach: Reach) -> Self {
-        Self { folder: Arc::new(folder), reach, excluded: None }
+    pub fn new(folder: Arc<OwnedFd>, reach: Reach) -> Self {
+        Self { folder, reach, is_one_device: false, denies_hardlinks: false, excluded: None }
+    }
+
+    /// Lets no path cross into another file system.
+    #[must_use]
+    pub fn on_one_device(self) -> Self {
+        Self { is_one_device: true, ..self }
+    }
+
+    /// Refuses to read files with several names that belong to another user.
+    #[must_use]
+    pub fn without_hardlinks(self) -> Self {
+        Self { denies_hardlinks: true, ..self }
     }
 
     /// Refuses the files of a folder, even where it lies below this one: the server's own data.
@@ -111,6 +125,11 @@ impl LocalFolder {
         })?;
         self.admit(&handle, path)?;
         let stat = rustix::fs::fstat(&handle).map_err(|errno| failure(errno, "looking at", path))?;
+        let is_foreign = stat.st_uid != rustix::process::geteuid().as_raw();
+        if self.denies_hardlinks && stat.st_nlink > 1 && is_foreign {
+            let message = format!("{} has several names and another owner", path.display());
+            return Err(Error::new(Reason::Outside, message));
+        }
         let attributes = attributes(&stat);
         match attributes.kind() {
             FileKind::Regular => Ok(LocalFile { file: File::from(handle), attributes }),
@@ -225,6 +244,9 @@ impl LocalFolder {
             Reach::Anywhere => return rustix::fs::openat(&self.folder, path, flags, Mode::empty()),
             Reach::Below => {}
             Reach::BelowWithoutLinks => resolve |= ResolveFlags::NO_SYMLINKS,
+        }
+        if self.is_one_device {
+            resolve |= ResolveFlags::NO_XDEV;
         }
         for _ in 1..ATTEMPTS {
             match rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), resolve) {

@@ -15,9 +15,10 @@ fn path(bench: &Bench, name: &str) -> RemotePath {
 
 fn job(bench: &Bench, name: &str) -> Move {
     Move {
-        local: bench.local_path(name),
+        local: bench.local_path(name).into(),
         remote: path(bench, name),
         force: false,
+        skip_unchanged: false,
         progress: None,
         cancel: CancellationToken::new(),
     }
@@ -51,11 +52,14 @@ async fn moves_go_both_ways_with_their_hash_and_by_patterns() {
     bench.write_local("a", &content(1000));
     let moved = files.upload(job(&bench, "a")).await.unwrap();
     assert_eq!((moved.files, moved.sha256), (1, Some(hex(&hash_of(&content(1000))))));
-    let moved = files.download(Move { local: bench.local_path("b"), ..job(&bench, "a") }).await.unwrap();
+    let moved =
+        files.download(Move { local: bench.local_path("b").into(), ..job(&bench, "a") }).await.unwrap();
     assert_eq!((moved.files, moved.bytes), (1, 1000));
-    let up = Move { local: bench.local_path("[ab]"), remote: path(&bench, "both"), ..job(&bench, "a") };
+    let up =
+        Move { local: bench.local_path("[ab]").into(), remote: path(&bench, "both"), ..job(&bench, "a") };
     assert_eq!(files.upload(up).await.unwrap().files, 2);
-    let down = Move { local: bench.local_path("back"), remote: path(&bench, "b*/?"), ..job(&bench, "a") };
+    let down =
+        Move { local: bench.local_path("back").into(), remote: path(&bench, "b*/?"), ..job(&bench, "a") };
     assert_eq!(files.download(down).await.unwrap().files, 2);
     assert_eq!(std::fs::read(bench.local_path("back/both/a")).unwrap(), content(1000));
 }

@@ -1,10 +1,13 @@
 //! The same over a real SSH connection.
 
-use gabier_host::{Files, Move, RemotePath};
-use gabier_ssh::sftp::{Options, Session, Settings, SftpFiles};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gabier_host::{Move, RemotePath};
+use gabier_ssh::sftp::hex;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::content;
+use crate::bench::{content, hash_of};
 use crate::fleet::Fleet;
 use crate::sshd::Sshd;
 
@@ -12,10 +15,8 @@ use crate::sshd::Sshd;
 async fn files_and_folders_go_both_ways_over_ssh() {
     let server = Sshd::new().start();
     let fleet = Fleet::new();
-    fleet.add("web1", &server).await;
-    let stream = fleet.find("web1").await.sftp_stream().await.unwrap();
-    let session = Session::open(stream, Settings::default()).await.unwrap();
-    let files = SftpFiles::new(session, Options::default());
+    let host = fleet.add("web1", &server).await;
+    let files = host.files().await.unwrap();
 
     let (local, remote) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::create_dir(local.path().join("tree")).unwrap();
@@ -24,9 +25,10 @@ async fn files_and_folders_go_both_ways_over_ssh() {
         std::fs::write(local.path().join(format!("tree/{number}")), content(number)).unwrap();
     }
     let job = |local: &str, remote_name: &str| Move {
-        local: local.into(),
+        local: PathBuf::from(local).into(),
         remote: RemotePath::from(remote.path().join(remote_name).to_str().unwrap()),
         force: false,
+        skip_unchanged: false,
         progress: None,
         cancel: CancellationToken::new(),
     };
@@ -39,4 +41,49 @@ async fn files_and_folders_go_both_ways_over_ssh() {
     for name in ["large", "199", "0"] {
         assert!(std::fs::read(back.join(name)).unwrap() == std::fs::read(tree.join(name)).unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_file_is_hashed_on_both_sides_and_a_session_is_shared() {
+    let server = Sshd::new().start();
+    let fleet = Fleet::new();
+    let host = fleet.add("web1", &server).await;
+    let (files, again) = (host.files().await.unwrap(), host.files().await.unwrap());
+    assert!(Arc::ptr_eq(&files, &again));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a\nb"), content(70_000)).unwrap();
+    let job = Move {
+        local: folder.path().join("a\nb").into(),
+        remote: RemotePath::from(folder.path().join("copy\n").to_str().unwrap()),
+        force: false,
+        skip_unchanged: false,
+        progress: None,
+        cancel: CancellationToken::new(),
+    };
+    let moved = files.upload(job.clone()).await.unwrap();
+    assert_eq!((moved.sha256, moved.notes), (Some(hex(&hash_of(&content(70_000)))), Vec::<String>::new()));
+    let back = Move { local: folder.path().join("back").into(), ..job };
+    assert_eq!(files.download(back).await.unwrap().sha256, Some(hex(&hash_of(&content(70_000)))));
+    let names = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 3, "nothing unfinished is left");
+}
+
+#[tokio::test]
+async fn an_account_without_commands_moves_files_and_says_what_was_compared() {
+    let server = Sshd::new().with("ForceCommand internal-sftp").start();
+    let fleet = Fleet::new();
+    let host = fleet.add("web1", &server).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), b"a").unwrap();
+    let job = Move {
+        local: folder.path().join("a").into(),
+        remote: RemotePath::from(folder.path().join("copy").to_str().unwrap()),
+        force: false,
+        skip_unchanged: false,
+        progress: None,
+        cancel: CancellationToken::new(),
+    };
+    let moved = host.files().await.unwrap().upload(job).await.unwrap();
+    assert_eq!((moved.files, moved.sha256), (1, None));
+    assert!(moved.notes[0].contains("sizes alone"), "{:?}", moved.notes);
 }

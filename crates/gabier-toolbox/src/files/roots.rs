@@ -1,4 +1,4 @@
-//! The folders whose files may be read, and the only way to open a file in one.
+//! The folders whose files may be used, and the only way to open a file in one.
 //!
 //! The kernel confines the lookup (`openat2`), so no name can be exchanged between a check and the opening.
 
@@ -6,7 +6,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use gabier_host::{Confinement, LocalPlace};
 use gabier_tool::{Caller, CallerKind, Error, ErrorKind, Resource, ResourceKind, Result};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -78,6 +80,37 @@ impl Roots {
         self.admit(fd, parameter, path)
     }
 
+    /// Where a path leads that a transfer reads from or writes to, for a caller who may use it. The transfer itself
+    /// looks names up below the open root. Blocks while the kernel opens the root.
+    pub fn place(&self, caller: &Caller, parameter: &str, path: &Path) -> Result<LocalPlace> {
+        let roots = match self.reach(caller) {
+            Reach::Everything => {
+                return Ok(LocalPlace { excluded: self.data_dir.clone(), ..path.to_owned().into() });
+            }
+            Reach::Below(roots) => roots,
+        };
+        let mut places = roots.iter().filter_map(|root| {
+            let inner = root.inner(path)?;
+            let folder = self.open_root(root).ok()?;
+            Some((folder, inner))
+        });
+        let first = places.next().ok_or_else(|| refusal(Errno::XDEV, parameter, path, &roots))?;
+        // Of several roots that a relative path fits, the one where it begins.
+        let begins = |(folder, inner): &(OwnedFd, PathBuf)| {
+            let begin = inner.components().next().map(|part| Path::new(part.as_os_str()).to_owned());
+            begin.is_some_and(|begin| {
+                self.open_beneath(folder, &begin, OFlags::PATH | OFlags::CLOEXEC).is_ok()
+            })
+        };
+        let (folder, path) = if begins(&first) { first } else { places.find(begins).unwrap_or(first) };
+        let within = Confinement {
+            folder: Arc::new(folder),
+            follows_links: self.settings.follow_symlinks,
+            denies_hardlinks: self.settings.deny_hardlinks,
+        };
+        Ok(LocalPlace { path, within: Some(within), excluded: self.data_dir.clone() })
+    }
+
     fn reach(&self, caller: &Caller) -> Reach {
         let has_all = caller.resources.contains(&Resource::All);
         if self.settings.roots.is_empty() && caller.kind == CallerKind::OsUser && has_all {
@@ -117,14 +150,16 @@ impl Roots {
     }
 
     fn open_in(&self, root: &Root, inner: &Path) -> Result<OwnedFd, Errno> {
+        self.open_beneath(&self.open_root(root)?, inner, reading())
+    }
+
+    fn open_root(&self, root: &Root) -> Result<OwnedFd, Errno> {
         let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut base = rustix::fs::open(&root.configured, folder, Mode::empty())?;
-        if let Ok(rest) = root.path.strip_prefix(&root.configured)
-            && rest.components().next().is_some()
-        {
-            base = self.open_beneath(&base, rest, folder)?;
+        let base = rustix::fs::open(&root.configured, folder, Mode::empty())?;
+        match root.path.strip_prefix(&root.configured) {
+            Ok(rest) if rest.components().next().is_some() => self.open_beneath(&base, rest, folder),
+            _ => Ok(base),
         }
-        self.open_beneath(&base, inner, reading())
     }
 
     fn open_beneath(&self, base: &impl AsFd, inner: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {

@@ -143,8 +143,8 @@ async fn finish(
         let message = format!("{length} bytes arrived of {size}");
         return Err(Error::new(Reason::Mismatch, message).doing("reading", file.path()));
     }
-    // A source that changed has no hash to compare with.
-    if change.is_none() && !is_right(job, &file, &stage, length, hash).await? {
+    // A source that changed, or that is made while it is read (procfs), has no hash to compare with.
+    if change.is_none() && size > 0 && !is_right(job, &file, &stage, length, hash).await? {
         stage.give_up();
         return Err(mismatch(file.path()));
     }
@@ -168,7 +168,8 @@ async fn is_right(
     match &job.options.verify {
         Verify::Size => Ok(true),
         Verify::Remote(hasher) => {
-            let claim = Claim { path: file.path().clone(), length: None, hash };
+            // What was added since then is not what was fetched.
+            let claim = Claim { path: file.path().clone(), length: Some(length), hash };
             Ok(ask(&**hasher, &[claim]).await? == [true])
         }
         Verify::ReadBack => {
