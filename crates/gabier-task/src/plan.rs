@@ -177,12 +177,12 @@ fn followers(terms: &Terms) -> Vec<Then> {
         .collect()
 }
 
-/// The host that a call names, by the mark of its parameter.
+/// The host, or hosts, that a call names, by the mark of its parameter.
 pub(crate) fn alias(entry: &Entry, arguments: &Value) -> Option<String> {
     let properties = entry.schemas().input.get("properties")?.as_object()?;
     properties
         .iter()
-        .filter(|(_, schema)| schema.get("x-resource").is_some_and(|mark| mark == "host"))
+        .filter(|(_, schema)| schema.get("x-complete").is_some_and(|mark| mark == "host"))
         .find_map(|(name, _)| arguments.get(name)?.as_str())
         .map(str::to_owned)
 }

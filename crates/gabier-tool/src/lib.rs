@@ -48,5 +48,5 @@ pub use neutralise::{Sanitised, neutralise};
 pub use redact::{REDACTED, Redactor};
 pub use terms::{Following, Terms};
 pub use tool::{Done, Facts, Forward, Plan, Started, Tool, ToolDef, Toolset};
-pub use types::{HostRef, LocalPath, Reveal, Secret, Text};
+pub use types::{HostRef, HostsRef, LocalPath, Reveal, Secret, Text};
 pub use view::{Block, Cell, Column, Field, Tone, View};

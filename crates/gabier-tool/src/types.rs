@@ -109,4 +109,8 @@ text_types! {
 
     /// The alias of a host; completes hosts, and `host:` resources limit it.
     HostRef { "minLength": 1, "maxLength": 255, "x-complete": "host", "x-resource": "host" };
+
+    /// The hosts a call means: an alias, a group, `all`, or several by commas (a list of them is joined). Which they
+    /// are, and which of them its caller may use, is known where hosts are.
+    HostsRef { "maxLength": 4096, "x-complete": "host", "x-join": "," };
 }

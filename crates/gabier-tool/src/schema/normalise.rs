@@ -4,8 +4,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Result};
 
-/// Folds `camelCase` keys and declared aliases to the schema's names, leaves out nulls of optional parameters, and
-/// makes whole floats integers where the schema wants one. Both spellings at once, with different values, is an
+/// Folds `camelCase` keys and declared aliases to the schema's names, leaves out nulls of optional parameters, joins
+/// lists of words where the schema is marked `x-join`, and makes whole floats integers where it wants one. Both spellings at once, with different values, is an
 /// error.
 pub(super) fn normalise(arguments: &mut Map<String, Value>, schema: &Value) -> Result<()> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
@@ -27,8 +27,21 @@ pub(super) fn normalise(arguments: &mut Map<String, Value>, schema: &Value) -> R
 
 fn normalise_value(value: &mut Value, schema: &Value) -> Result<()> {
     match value {
-        Value::Object(object) if schema.get("properties").is_some() => normalise(object, schema)?,
+        Value::Object(object) => {
+            let branches = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+            let known =
+                std::iter::once(schema).chain(branches).find(|known| known.get("properties").is_some());
+            if let Some(known) = known {
+                normalise(object, known)?;
+            }
+        }
         Value::Array(items) => {
+            if let Some(joined) =
+                schema.get("x-join").and_then(Value::as_str).and_then(|by| joined(items, by))
+            {
+                *value = joined;
+                return Ok(());
+            }
             if let Some(inner) = schema.get("items") {
                 for item in items {
                     normalise_value(item, inner)?;
@@ -43,6 +56,12 @@ fn normalise_value(value: &mut Value, schema: &Value) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// A list of words as one text; none when it holds anything else.
+fn joined(items: &[Value], by: &str) -> Option<Value> {
+    let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+    words.map(|words| words.join(by).into())
 }
 
 fn fold_keys(arguments: &mut Map<String, Value>, properties: &Map<String, Value>) -> Result<()> {
@@ -128,7 +147,10 @@ mod tests {
                 "key_path": {"type": "string"},
                 "count": {"type": "integer"},
                 "force": {"type": "boolean", "x-aliases": ["overwrite"]},
-                "steps": {"type": "array", "items": {"properties": {"continue_on_error": {"type": "boolean"}}}},
+                "steps": {"type": "array", "items": {"anyOf": [
+                    {"type": "string"}, {"properties": {"continue_on_error": {"type": "boolean"}}},
+                ]}},
+                "hosts": {"type": "string", "x-join": ","},
             },
         });
         let Value::Object(mut object) = arguments else { panic!("arguments are an object") };
@@ -150,6 +172,12 @@ mod tests {
     #[test]
     fn a_declared_alias_is_folded() {
         check(json!({"overwrite": true}), &json!({"force": true}));
+    }
+
+    #[test]
+    fn a_list_of_words_is_joined_where_one_text_is_wanted() {
+        check(json!({"hosts": ["a", "b"]}), &json!({"hosts": "a,b"}));
+        check(json!({"hosts": ["a", 1]}), &json!({"hosts": ["a", 1]}));
     }
 
     #[test]
