@@ -143,6 +143,26 @@ impl Inventory {
         resolve(parameter, &self.list().await?)
     }
 
+    /// The same for somebody who may use some hosts alone: a group, and `all`, mean those of them.
+    ///
+    /// A name that such a caller may not use is `FORBIDDEN` whether it exists or not.
+    pub async fn resolve_among(
+        &self,
+        parameter: &str,
+        may_use: impl Fn(&Alias, &HostRecord) -> bool,
+    ) -> Result<Vec<Alias>> {
+        let mut hosts = self.list().await?;
+        let count = hosts.len();
+        hosts.retain(|alias, record| may_use(alias, record));
+        if hosts.len() == count {
+            return resolve(parameter, &hosts);
+        }
+        resolve(parameter, &hosts).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => forbidden(&error),
+            _ => error,
+        })
+    }
+
     /// Everything a connection to a host needs.
     pub async fn target(&self, alias: &str) -> Result<Target> {
         let record = self.get(alias).await?;
@@ -262,6 +282,16 @@ fn unknown(word: &str, hosts: &BTreeMap<Alias, HostRecord>) -> Error {
     }
 }
 
+/// What somebody is told who may not use all hosts and named none of those.
+fn forbidden(unknown: &Error) -> Error {
+    let word = unknown.details().get("alias").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let nearest = unknown.details().get("nearest").cloned().unwrap_or_default();
+    Error::new(ErrorKind::Forbidden, format!("using the host '{word}': it is none of the caller's"))
+        .with("rule", "resources")
+        .with("missing_resources", vec![format!("host:{word}")])
+        .with("nearest", nearest)
+}
+
 fn broken(doing: &str, error: gabier_store::Error) -> Error {
     Error::new(ErrorKind::Unavailable, doing.to_owned()).with_source(error)
 }
@@ -323,6 +353,20 @@ mod tests {
         assert!(inventory.resolve(" , ").await.is_err());
         let error = inventory.resolve("web1,wbe2").await.unwrap_err();
         assert_eq!((error.kind(), &error.details()["nearest"][0]), (ErrorKind::NotFound, &"web2".into()));
+    }
+
+    #[tokio::test]
+    async fn who_may_use_some_hosts_gets_no_others_by_a_group_or_all() {
+        let inventory =
+            inventory(&[("web1", &["web"], None), ("web2", &["web"], None), ("db1", &["db"], None)]).await;
+        let of = async |parameter: &str| {
+            let resolved = inventory.resolve_among(parameter, |alias, _| alias.as_str() == "web1").await;
+            resolved.map_or_else(|error| error.kind().code().to_owned(), |found| names(found).join(","))
+        };
+        assert_eq!((of("web").await, of("all").await), ("web1".to_owned(), "web1".to_owned()));
+        for foreign in ["web2", "db", "web1,db1", "nowhere"] {
+            assert_eq!(of(foreign).await, "FORBIDDEN", "{foreign}");
+        }
     }
 
     #[tokio::test]
