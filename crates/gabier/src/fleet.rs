@@ -12,7 +12,7 @@ use gabier_host::{Inventory, SecretSource, Secrets};
 use gabier_kit::{Setup, Variable, VariableUse};
 use gabier_ssh::SshFleet;
 use gabier_tool::{Error, ErrorKind, Result, Secret};
-use gabier_toolbox::hosts::Hosts;
+use gabier_toolbox::hosts::{Hosts, Running};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,7 @@ pub(crate) fn open(setup: &Setup<'_>) -> Result<Hosts> {
         inventory,
         vault: Arc::clone(setup.vault),
         records: Arc::clone(setup.records),
+        running: Running::default(),
     })
 }
 

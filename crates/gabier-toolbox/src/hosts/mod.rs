@@ -1,5 +1,14 @@
 //! Hosts by alias: which there are and how they are reached.
 
+mod add;
+pub(crate) mod fleetwide;
+mod key_accept;
+mod key_show;
+mod list;
+pub(crate) mod reach;
+mod remove;
+mod running;
+
 use std::sync::Arc;
 
 use gabier_access::secret::Vault;
@@ -9,8 +18,16 @@ use gabier_tool::ToolDef;
 
 use crate::Services;
 
+pub use running::Running;
+
 /// The tools of this toolset.
-pub const TOOLS: &[ToolDef<Services>] = &[];
+pub const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<add::ServerAdd>(),
+    ToolDef::of::<list::ServerList>(),
+    ToolDef::of::<remove::ServerRemove>(),
+    ToolDef::of::<key_show::HostkeyShow>(),
+    ToolDef::of::<key_accept::HostkeyAccept>(),
+];
 
 /// The hosts that tools may reach, and what belongs to them.
 pub struct Hosts {
@@ -22,4 +39,6 @@ pub struct Hosts {
     pub vault: Arc<Vault>,
     /// Where the tools keep records of their own.
     pub records: Arc<dyn Records>,
+    /// What runs on them now.
+    pub running: Running,
 }

@@ -1,0 +1,170 @@
+//! What a command on a host leaves: the form that every tool of this set gives.
+
+use gabier_host::{Alias, Execution, Ran, Stopped};
+use gabier_tool::{Block, Context, Field, Outcome, Text, Tone, View};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::advice::advice;
+use crate::Services;
+
+/// A command that ran to its end.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CommandResult {
+    /// The task.
+    pub(super) id: String,
+    /// What sort of task: `ssh` or `ssh_interactive`.
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    /// The host.
+    pub(super) alias: String,
+    /// The command.
+    pub(super) cmd: String,
+    /// How the task stands.
+    pub(super) status: &'static str,
+    /// The exit code; null when a signal ended it.
+    pub(super) exit_code: Option<u32>,
+    /// The signal that ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signal: Option<String>,
+    /// What it wrote.
+    pub(super) stdout: Text,
+    /// What it wrote as errors.
+    pub(super) stderr: Text,
+    /// The lines of both.
+    pub(super) line_count: u64,
+    /// From sending it to its end, in milliseconds.
+    pub(super) duration_ms: u64,
+    /// True when its time limit ended it.
+    pub(super) timed_out: bool,
+    /// True when not all output is here; `task_output` has it.
+    pub(super) truncated: bool,
+    /// What became of its processes, where it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stopped: Option<Stopped>,
+    /// What a reader should know, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
+}
+
+impl CommandResult {
+    /// The result of a command that ended by itself.
+    pub(super) fn of(
+        ctx: &Context<Services>,
+        kind: &'static str,
+        alias: &Alias,
+        cmd: &str,
+        execution: &Execution,
+    ) -> Self {
+        let Execution { stdout, stderr, duration, .. } = execution;
+        let mut notes = execution.notes.clone();
+        notes.extend(advice(cmd));
+        Self {
+            id: task_id(ctx),
+            kind,
+            alias: alias.to_string(),
+            cmd: cmd.to_owned(),
+            status: "completed",
+            exit_code: execution.exit_code(),
+            signal: execution.signal().map(str::to_owned),
+            line_count: stdout.lines + stderr.lines,
+            duration_ms: milliseconds(*duration),
+            timed_out: execution.is_timed_out(),
+            truncated: stdout.is_truncated() || stderr.is_truncated(),
+            stopped: execution.stopped(),
+            stdout: Text(stdout.text()),
+            stderr: Text(stderr.text()),
+            notes,
+        }
+    }
+
+    /// What is compared with other hosts.
+    pub(super) fn into_ran(self) -> Ran {
+        Ran { exit_code: self.exit_code, stdout: self.stdout.0, stderr: self.stderr.0 }
+    }
+
+    /// A command that ran is a success whatever its exit code, which becomes that of the command line.
+    pub(super) fn outcome(&self) -> Outcome {
+        let next = self.truncated.then(|| format!("task_output {{\"id\": \"{}\"}}", self.id));
+        let outcome = match (self.exit_code, &self.signal) {
+            (Some(0), _) => Outcome::default(),
+            (Some(code), _) => Outcome {
+                exit_code: Some(exit_code(code)),
+                ..Outcome::warning(format!("the command ended with exit code {code}"))
+            },
+            (None, signal) => {
+                let signal = signal.as_deref().unwrap_or("unknown");
+                Outcome {
+                    exit_code: Some(128_u8.saturating_add(number_of(signal))),
+                    ..Outcome::warning(format!("the command was ended by signal {signal}"))
+                }
+            }
+        };
+        Outcome { next, ..outcome }
+    }
+
+    /// The output as it is, and below it what is out of the ordinary.
+    pub(super) fn view(&self) -> View {
+        let mut blocks = output_blocks(self.stdout.as_str(), self.stderr.as_str());
+        let mut fields = Vec::new();
+        let mut tell =
+            |label: &str, value: String| fields.push(Field { label: label.to_owned(), value: value.into() });
+        match (self.exit_code, &self.signal) {
+            (Some(0), _) | (None, None) => {}
+            (Some(code), _) => tell("Exit code", code.to_string()),
+            (None, Some(signal)) => tell("Signal", signal.clone()),
+        }
+        if self.truncated {
+            tell("All of it", format!("task output {}", self.id));
+        }
+        self.notes.iter().for_each(|note| tell("Note", note.clone()));
+        if !fields.is_empty() {
+            blocks.push(Block::Fields { fields });
+        }
+        View { blocks }
+    }
+}
+
+/// Both streams as blocks; nothing for an empty one.
+pub(super) fn output_blocks(stdout: &str, stderr: &str) -> Vec<Block> {
+    let code = |text: &str| Block::Code { text: text.to_owned(), language: None };
+    let mut blocks = Vec::new();
+    if !stdout.is_empty() {
+        blocks.push(code(stdout));
+    }
+    if !stderr.is_empty() {
+        blocks.push(Block::Panel { title: "stderr".to_owned(), tone: Tone::Warn, body: vec![code(stderr)] });
+    }
+    blocks
+}
+
+/// The task that a call became; its request where it is none.
+pub(super) fn task_id(ctx: &Context<Services>) -> String {
+    ctx.attempt().map_or_else(|| ctx.request_id().to_owned(), |attempt| attempt.task.to_string())
+}
+
+pub(super) fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A remote exit code as one of ours.
+pub(super) fn exit_code(code: u32) -> u8 {
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+/// The number of a signal, as a shell adds it to 128.
+fn number_of(signal: &str) -> u8 {
+    const NUMBERS: [(&str, u8); 10] = [
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("ABRT", 6),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("SEGV", 11),
+        ("PIPE", 13),
+        ("TERM", 15),
+    ];
+    NUMBERS.iter().find(|(name, _)| *name == signal).map_or(127, |(_, number)| *number)
+}
