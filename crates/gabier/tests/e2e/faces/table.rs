@@ -34,6 +34,8 @@ pub(crate) fn row_of_example(tool: &str, schema: &Value) -> Option<Row> {
 
 /// An id that no task has.
 const NO_TASK: &str = "00000000-0000-4000-8000-000000000000";
+/// What an unknown name is near to depends on what there is.
+const NEAR: &[&str] = &["/details/nearest?", "/next?"];
 /// What differs between two handles.
 const TASK: &[&str] = &["/data", "/message", "/next"];
 
@@ -129,6 +131,18 @@ pub(crate) fn rows() -> Vec<Row> {
         row("queue_resume", json!({"queue": "spare"}), "ok", &[]),
         row("webhook_list", json!({}), "ok", &[]),
         row("webhook_replay", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
+        // Nothing listens there: the host is kept all the same.
+        row(
+            "server_add",
+            json!({"alias": "$unique", "host": "127.0.0.1", "user": "bob", "agent": true, "port": 1}),
+            "warning",
+            &["/data/alias", "/message"],
+        ),
+        row("server_list", json!({}), "ok", &["/data?"]),
+        row("server_remove", json!({"alias": "none"}), "not_found", &[]),
+        row("hostkey_show", json!({"alias": "none"}), "NOT_FOUND", NEAR),
+        row("hostkey_accept", json!({"alias": "none", "fingerprint": "SHA256:none"}), "NOT_FOUND", NEAR),
+        row("task_exec", json!({"alias": "none", "cmd": "true"}), "NOT_FOUND", NEAR),
         row("tool_search", json!({"query": "disk"}), "ok", &[]),
         row("tool_describe", json!({"name": "disk_usage"}), "ok", &[]),
         row("tool_call", json!({"name": "calculator", "arguments": {"expression": "1 + 1"}}), "ok", &[]),
