@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gabier_tool::{Call, Caller, Envelope};
+use gabier_tool::{Call, Caller, Envelope, Mode, Surface};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ProtocolVersion};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -138,6 +138,9 @@ impl Server {
             biased;
             carried = &mut carrying => carried,
             () = self.connection.closed.cancelled() => {
+                if self.leaves_work(&call.name) {
+                    return Err(ErrorData::internal_error("the connection was closed", None));
+                }
                 cancel.cancel();
                 carrying.await
             }
@@ -152,6 +155,14 @@ impl Server {
             return self.handle(&visit.caller, id).await.map(Into::into);
         }
         Ok(self.result(&answer.envelope, visit.is_modern).into())
+    }
+
+    /// Whether the work of a call goes on when the connection ends: a client on pipes may leave behind what became a
+    /// task. Over HTTP, to close the stream of a call takes it back.
+    fn leaves_work(&self, tool: &str) -> bool {
+        let entry = self.shared.dispatch.catalog().get(tool);
+        self.connection.surface == Surface::McpStdio
+            && entry.is_some_and(|entry| entry.facts.mode != Mode::Inline)
     }
 
     /// The envelope as structured content, and the same JSON as the one text block.
