@@ -18,6 +18,7 @@ mod sharing;
 mod shell;
 mod ssrf;
 mod stdio;
+mod tasks;
 mod vault;
 
 /// A file that nobody names above would be tests that nobody runs.

@@ -1,7 +1,7 @@
 //! Requests byte by byte: a client that does exactly what it is told, wrong things included.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Lines, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Lines, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -83,11 +83,23 @@ impl Request {
         Listening { status, lines }
     }
 
-    fn write(&self, to: SocketAddr) -> TcpStream {
-        let mut stream = connect(to, self.source);
+    /// Sends it to a server that may be gone, or goes before it has answered.
+    pub(crate) fn try_send(&self, to: SocketAddr) -> Result<Answer, String> {
+        let stream = try_connect(to, self.source).map_err(|error| error.to_string())?;
+        Answer::read(&mut self.write_on(stream))
+    }
+
+    /// Sends it and does not read the answer.
+    #[track_caller]
+    pub(crate) fn write(&self, to: SocketAddr) -> TcpStream {
+        self.write_on(connect(to, self.source))
+    }
+
+    fn write_on(&self, mut stream: TcpStream) -> TcpStream {
+        let to = stream.peer_addr().map_or_else(|_| "127.0.0.1".to_owned(), |to| to.to_string());
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.has("Host") {
-            push_header(&mut head, "Host", &to.to_string());
+            push_header(&mut head, "Host", &to);
         }
         for (name, value) in &self.headers {
             push_header(&mut head, name, value);
@@ -125,14 +137,18 @@ fn push_header(head: &mut String, name: &str, value: &str) {
 /// A connection that gives up rather than waits for ever.
 #[track_caller]
 pub(crate) fn connect(to: SocketAddr, source: Option<IpAddr>) -> TcpStream {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
+    try_connect(to, source).unwrap()
+}
+
+fn try_connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     if let Some(source) = source {
-        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    socket.connect_timeout(&to.into(), PATIENCE).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
-    socket.into()
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket.into())
 }
 
 /// What came back.

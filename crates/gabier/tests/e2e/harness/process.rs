@@ -25,6 +25,12 @@ pub(crate) fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
+/// The number that the variable gives for this test run, or the usual one.
+#[expect(clippy::disallowed_methods, reason = "a person asks for longer runs by it")]
+pub(crate) fn number(variable: &str, usual: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
+
 /// What a process left.
 #[derive(Debug)]
 pub(crate) struct Done {

@@ -1,0 +1,150 @@
+//! What was acknowledged, and the promises that it is held against.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+use super::doors::Doors;
+use crate::harness::{Server, get};
+
+/// How long all work may take to end once nobody disturbs it any more.
+const QUIET: Duration = Duration::from_secs(90);
+
+/// The states that a task does not leave.
+const TERMINAL: [&str; 8] =
+    ["completed", "partial", "timed_out", "failed", "crashed", "unknown", "cancelled", "expired"];
+
+/// One piece of work.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// May start once: a scan of an address of its own.
+    Once { address: IpAddr, ports: String },
+    /// May start three times.
+    Safe { milliseconds: u64 },
+}
+
+impl Order {
+    /// Any.
+    pub(super) fn any(doors: &Doors, chance: &mut Chance) -> Self {
+        let address = doors.address();
+        match chance.below(4) {
+            0 => Self::Once { address, ports: doors.quick() },
+            1 => Self::Once { address, ports: doors.slow() },
+            _ => Self::Safe { milliseconds: 100 + chance.below(400) },
+        }
+    }
+
+    pub(super) fn tool(&self) -> &'static str {
+        match self {
+            Self::Once { .. } => "port_scan",
+            Self::Safe { .. } => "asynchronousTaskSimulatorEnhanced",
+        }
+    }
+
+    /// The arguments of a call that does not wait.
+    pub(super) fn arguments(&self) -> Value {
+        match self {
+            Self::Once { address, ports } => json!({"host": address, "ports": ports, "background": true}),
+            Self::Safe { milliseconds } => json!({"duration_ms": milliseconds, "value1": 20, "value2": 22}),
+        }
+    }
+}
+
+/// The tasks whose ids were given to somebody.
+#[derive(Default)]
+pub(super) struct Ledger {
+    orders: Mutex<Vec<(String, Order)>>,
+    ends: Mutex<HashMap<String, Value>>,
+}
+
+/// How often what happened.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) acknowledged: usize,
+    pub(super) ends: BTreeMap<String, usize>,
+    pub(super) most_attempts: u64,
+}
+
+impl Ledger {
+    /// Writes down the id that an envelope gives; false when it gives none, as a result does.
+    pub(super) fn note(&self, envelope: &Value, order: &Order) -> bool {
+        let id = envelope["data"]["id"].as_str().or_else(|| envelope["details"]["task_id"].as_str());
+        let Some(id) = id else { return false };
+        self.orders.lock().unwrap().push((id.to_owned(), order.clone()));
+        true
+    }
+
+    /// Any id.
+    pub(super) fn any(&self, chance: &mut Chance) -> Option<String> {
+        let orders = self.orders.lock().unwrap();
+        let index = usize::try_from(chance.below(orders.len().max(1) as u64)).unwrap();
+        orders.get(index).map(|(id, _)| id.clone())
+    }
+
+    /// Takes in how a task stands; how it ended must be what was seen before.
+    pub(super) fn see(&self, id: &str, task: &Value) {
+        if !TERMINAL.contains(&task["status"].as_str().unwrap_or_default()) {
+            assert!(!self.ends.lock().unwrap().contains_key(id), "an ended task moves again: {task}");
+            return;
+        }
+        let end =
+            json!([task["status"], task["finished_at"], task["attempt"], task["result"], task["error"]]);
+        let mut ends = self.ends.lock().unwrap();
+        let before = ends.entry(id.to_owned()).or_insert_with(|| end.clone());
+        assert_eq!(*before, end, "a task ended twice: {task}");
+    }
+
+    /// Waits until all work has ended, then looks at each task.
+    #[track_caller]
+    pub(super) fn check(&self, server: &Server, doors: &Doors) -> Figures {
+        wait_until_quiet(server);
+        assert_eq!(doors.twice(), Vec::<IpAddr>::new(), "started twice");
+        let mut figures = Figures::default();
+        for (id, order) in &*self.orders.lock().unwrap() {
+            let answer = server.send(get(&format!("/api/v1/tasks/{id}")));
+            assert_eq!(answer.status, 200, "{id} was acknowledged and is lost: {answer:?}");
+            let task = answer.json()["data"].clone();
+            self.see(id, &task);
+            let status = task["status"].as_str().unwrap();
+            let attempt = task["attempt"].as_u64().unwrap_or(0);
+            match order {
+                Order::Once { address, .. } => {
+                    let knocks = doors.knocks(*address);
+                    assert!(
+                        matches!((status, knocks), ("completed", 1) | ("crashed", 0 | 1)),
+                        "{knocks}: {task}"
+                    );
+                    assert_eq!(attempt, 1, "{task}");
+                }
+                Order::Safe { .. } => {
+                    assert!(matches!(status, "completed" | "crashed" | "failed"), "{task}");
+                    assert!((1..=3).contains(&attempt), "{task}");
+                    assert!(status == "completed" || attempt == 3, "it had attempts left: {task}");
+                }
+            }
+            figures.acknowledged += 1;
+            figures.most_attempts = figures.most_attempts.max(attempt);
+            *figures.ends.entry(format!("{} {status}", order.tool())).or_default() += 1;
+        }
+        figures
+    }
+}
+
+#[track_caller]
+fn wait_until_quiet(server: &Server) {
+    let until = Instant::now() + QUIET;
+    loop {
+        let stats = server.call("queue_stats", &json!({})).json()["data"].clone();
+        let is_open = |status| stats["byStatus"][status].as_u64().unwrap_or(0) > 0;
+        if !["pending", "scheduled", "running"].into_iter().any(is_open) {
+            return;
+        }
+        assert!(Instant::now() < until, "work goes on after {QUIET:?}: {stats}");
+        sleep(Duration::from_millis(100));
+    }
+}
