@@ -27,6 +27,7 @@ CALLS = {
     "correctDebugContextTool": ({}, {"ok"}),
     "asynchronousTaskSimulatorEnhanced": ({"duration_ms": 100, "value1": 1, "value2": 2}, {"ok"}),
     "monOutilAsync": ({"parametre_essentiel": "abc"}, {"ok"}),
+    "task_logs": ({}, {"ok"}),
     "task_queue": ({}, {"ok"}),
     "task_status": ({"id": NO_TASK}, {"NOT_FOUND"}),
     "task_wait": ({"id": NO_TASK}, {"NOT_FOUND"}),

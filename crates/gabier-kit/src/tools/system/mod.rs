@@ -2,11 +2,15 @@
 
 mod about;
 mod health;
+mod logs;
 
 use gabier_tool::ToolDef;
 
 use crate::tools::Services;
 
 /// The tools of this toolset.
-pub(crate) const TOOLS: &[ToolDef<Services>] =
-    &[ToolDef::of::<health::SystemHealth>(), ToolDef::of::<about::SystemAbout>()];
+pub(crate) const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<health::SystemHealth>(),
+    ToolDef::of::<about::SystemAbout>(),
+    ToolDef::of::<logs::TaskLogs>(),
+];

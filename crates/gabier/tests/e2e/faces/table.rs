@@ -106,6 +106,8 @@ pub(crate) fn rows() -> Vec<Row> {
             TASK,
         ),
         row("monOutilAsync", json!({"parametre_essentiel": "abc", "background": true}), "ok", TASK),
+        // The log of a process is its own.
+        row("task_logs", json!({}), "ok", &["/data?"]),
         row("task_queue", json!({"status": "pending_approval"}), "ok", &[]),
         row("task_status", json!({"id": NO_TASK}), "NOT_FOUND", &[]),
         row("task_wait", json!({"id": NO_TASK}), "NOT_FOUND", &[]),

@@ -1,15 +1,29 @@
 //! What a process says about itself, on standard error and without secrets.
 
+mod recent;
+
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::future::{BoxFuture, ready};
 use gabier_tool::guard::{Audit, Ended, Intent};
 use gabier_tool::{Redactor, Result};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
+use self::recent::Keeper;
+pub(crate) use self::recent::{Line, Recent};
 use crate::config::{Log, LogFormat, LogLevel};
+
+/// The lines that this process wrote last: there is one log in a process.
+static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
+
+/// The lines that this process wrote last.
+pub(crate) fn recent() -> &'static Recent {
+    &RECENT
+}
 
 /// Starts logging to standard error. Every line passes the redactor, whoever wrote it.
 pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
@@ -18,12 +32,14 @@ pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
         "{level},hyper=warn,rmcp=off,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
     ));
     let writer = RedactedStderr { redactor: Arc::clone(redactor) };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    // A second start in one process (tests, a shell's command) keeps the first.
-    let _ = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Pretty => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
     };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines).with(Keeper::new(recent()));
+    // A second start in one process (tests, a shell's command) keeps the first.
+    let _ = subscriber.try_init();
 }
 
 struct RedactedStderr {
