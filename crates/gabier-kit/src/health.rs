@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use gabier_store::Records as _;
+use gabier_store::{ErrorKind, Records as _};
 use gabier_tool::{Health, PartState};
 
 use crate::store::LazyStore;
@@ -21,6 +21,10 @@ impl Health for Parts {
             let asked = tokio::task::spawn_blocking(move || store.generation()).await;
             let (ready, message) = match asked {
                 Ok(Ok(_)) => (true, "open".to_owned()),
+                Ok(Err(error)) if error.kind() == ErrorKind::Unreachable => {
+                    tracing::warn!(%error, "the store does not answer");
+                    (false, "does not answer; it is tried again by itself".to_owned())
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the store does not open");
                     (false, format!("does not open ({:?})", error.kind()).to_lowercase())

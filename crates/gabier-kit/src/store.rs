@@ -1,12 +1,33 @@
 //! The store, opened when it is first needed: a server starts although its store is down, and says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use futures::future::{BoxFuture, ready};
 use gabier_store::{Change, Expect, Openers, Opening, Record, Records, Result, Store, Version};
+use gabier_store_redis::Report;
 use gabier_task::Backing;
+use gabier_tool::Clock;
 use serde_json::Value;
 use tokio::sync::watch;
+
+/// The stores that a URL can mean.
+pub(crate) fn openers() -> Openers {
+    Openers::default().with("redis", gabier_store_redis::open).with("rediss", gabier_store_redis::open)
+}
+
+/// True when a URL means a Redis.
+pub(crate) fn is_redis(url: &str) -> bool {
+    matches!(url.split_once(':'), Some(("redis" | "rediss", _)))
+}
+
+/// Refuses a URL that no store can be opened by; nothing is opened.
+pub(crate) fn vet(url: &str) -> Result<()> {
+    if is_redis(url) {
+        return gabier_store_redis::place(url).map(drop);
+    }
+    if openers().knows(url) { Ok(()) } else { openers().open(url, &Opening::role("cli")).map(drop) }
+}
 
 /// Records behind a URL that is opened by the first call that needs it, and tried again by the next while it fails.
 pub(crate) struct LazyStore {
@@ -27,7 +48,7 @@ impl LazyStore {
         if let Some(store) = &*open {
             return Ok(store.clone());
         }
-        let store = Openers::default().open(&self.url, &self.opening)?;
+        let store = openers().open(&self.url, &self.opening)?;
         *open = Some(store.clone());
         Ok(store)
     }
@@ -44,6 +65,14 @@ impl LazyStore {
     /// The store as the task engine sees it.
     pub(crate) fn backing(&self) -> Result<Backing> {
         self.store().map(|store| Backing::new(store.queue, store.records, store.presence))
+    }
+
+    /// What the settings of a Redis mean for what is promised; `None` for a store that promises by itself.
+    pub(crate) async fn report(&self, clock: &dyn Clock) -> Option<Result<Report>> {
+        if !is_redis(&self.url) {
+            return None;
+        }
+        Some(Report::of(&self.url, || SystemTime::from(clock.now())).await)
     }
 
     fn records(&self) -> Result<Arc<dyn Records>> {
@@ -68,6 +97,10 @@ impl Records for LazyStore {
 
     fn list<'a>(&'a self, kind: &'a str) -> BoxFuture<'a, Result<Vec<Record>>> {
         with_records!(self, |records| records.list(kind))
+    }
+
+    fn kinds(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        with_records!(self, |records| records.kinds())
     }
 
     fn put<'a>(

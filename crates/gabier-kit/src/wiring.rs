@@ -55,9 +55,13 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
     learn_secrets(&config, &redactor);
     crate::log::start(&config.log, level(loaded, &config, role), &redactor);
 
-    let store = Arc::new(LazyStore::new(store_url(&config, &data_dir), Opening::role(role)));
+    let store = Arc::new(LazyStore::new(store_url(&config, &data_dir)?, Opening::role(role)));
     let health: Arc<dyn Health> = Arc::new(Parts { store: Arc::clone(&store), others: app.parts.clone() });
     let (access, mut warnings) = access(&config, Arc::clone(&store) as _, Arc::clone(&clock))?;
+    if let Some(secret) = &config.tasks.webhooks.secret {
+        // As long and as hard to guess as a token must be.
+        warnings.extend(Bootstrap::token("WEBHOOK_SECRET", &secret.to_secret_string())?.warning());
+    }
 
     if config.vault.key.is_some() {
         warnings.push(
@@ -246,9 +250,13 @@ fn learn_secrets(config: &Config, redactor: &Redactor) {
         &config.client.token,
         &config.stdio.token,
         &config.tasks.webhooks.secret,
+        &config.store.redis_password,
     ];
     for secret in secrets.into_iter().flatten().chain(&config.tasks.webhooks.earlier_secrets) {
         redactor.learn(secret.to_secret_string());
+    }
+    if let Some(password) = config.store.password() {
+        redactor.learn(password);
     }
 }
 
@@ -281,10 +289,10 @@ pub(crate) fn data_dir(app: &App, config: &Config) -> Result<PathBuf> {
     Ok(xdg.data_dir().join(app.name))
 }
 
-fn store_url(config: &Config, data_dir: &Path) -> String {
-    if config.store.url.is_empty() {
-        format!("sqlite:{}", data_dir.display())
-    } else {
-        config.store.url.clone()
-    }
+/// The address of the store; one that cannot be opened is a bad setting.
+fn store_url(config: &Config, data_dir: &Path) -> Result<String> {
+    let url = config.store.address(data_dir)?;
+    crate::store::vet(&url)
+        .map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("store.url: {error}")))?;
+    Ok(url)
 }

@@ -7,18 +7,33 @@ use redis::Client;
 use url::Url;
 
 use crate::listen::Listener;
+use crate::presence::Presence;
 use crate::{Queue, Records};
 
 /// Opens the store behind `redis://[user:password@]host[:port][/database]`, or `rediss:` for TLS. Nothing is sent: the
 /// first call connects.
 ///
 /// Fails with `Unsupported` when the URL is not one. A password is in no message, nor in the place that is shown.
-pub fn open(url: &str, _opening: &Opening) -> Result<Store> {
+pub fn open(url: &str, opening: &Opening) -> Result<Store> {
     let address = Address::parse(url)?;
     let listener = Arc::new(Listener::start(address.client.clone())?);
     let queue = Queue::new(&address.client, Arc::clone(&listener))?;
     let records = Records::new(&address.client, listener);
-    Ok(Store { records: Arc::new(records), queue: Arc::new(queue), presence: None, place: address.place })
+    let presence = Presence::start(address.client, &opening.role)?;
+    Ok(Store {
+        records: Arc::new(records),
+        queue: Arc::new(queue),
+        presence: Some(Arc::new(presence)),
+        embedded: None,
+        place: address.place,
+    })
+}
+
+/// Where a URL leads, without anything secret. Nothing is sent.
+///
+/// Fails as [`open`] does.
+pub fn place(url: &str) -> Result<String> {
+    Address::parse(url).map(|address| address.place)
 }
 
 /// A server's address, understood.

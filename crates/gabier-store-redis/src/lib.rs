@@ -7,11 +7,13 @@ mod address;
 mod generation;
 mod link;
 mod listen;
+mod presence;
+mod prompt;
 mod queue;
 mod records;
 mod report;
 
-pub use address::open;
+pub use address::{open, place};
 pub use queue::Queue;
 pub use records::Records;
 pub use report::{Finding, Report};

@@ -86,6 +86,26 @@ impl gabier_store::Records for Records {
         })
     }
 
+    fn kinds(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(async move {
+            let mut asked = redis::pipe();
+            asked.smembers(format!("{PREFIX}kinds"));
+            let (kinds,): (Vec<String>,) = self.link.ask("read the kinds of records", &asked).await?;
+            let mut asked = redis::pipe();
+            for kind in &kinds {
+                asked.exists(hash(kind));
+            }
+            if kinds.is_empty() {
+                return Ok(kinds);
+            }
+            let used: Vec<bool> = self.link.ask("read the kinds of records", &asked).await?;
+            let used = kinds.into_iter().zip(used).filter(|(_, is_used)| *is_used);
+            let mut kinds: Vec<_> = used.map(|(kind, _)| kind).collect();
+            kinds.sort();
+            Ok(kinds)
+        })
+    }
+
     fn put<'a>(
         &'a self,
         kind: &'a str,

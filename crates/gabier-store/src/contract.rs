@@ -17,6 +17,7 @@ pub async fn holds<R: Records>(mut empty: impl AsyncFnMut() -> R) {
     every_json_value_comes_back_as_it_was(&empty().await).await;
     any_text_is_a_key(&empty().await).await;
     lists_hold_one_kind_in_the_order_of_keys(&empty().await).await;
+    kinds_are_those_that_have_records(&empty().await).await;
     a_write_against_the_expectation_is_a_conflict(&empty().await).await;
     a_version_is_never_used_twice(&empty().await).await;
     removing_says_whether_there_was_something(&empty().await).await;
@@ -34,6 +35,15 @@ async fn what_was_put_is_got(store: &dyn Records) {
     let expected = Record { key: "web1".to_owned(), value: json!({"port": 22}), version };
     assert_eq!(store.get("host", "web1").await.expect("get"), Some(expected));
     assert_eq!(store.get("token", "web1").await.expect("get"), None, "kinds are apart");
+}
+
+async fn kinds_are_those_that_have_records(store: &dyn Records) {
+    assert_eq!(store.kinds().await.expect("kinds"), Vec::<String>::new());
+    for kind in ["token", "host", "zone"] {
+        store.put(kind, "one", json!(1), Expect::Absent).await.expect("put");
+    }
+    assert!(store.remove("zone", "one", Expect::Any).await.expect("remove"));
+    assert_eq!(store.kinds().await.expect("kinds"), ["host", "token"]);
 }
 
 async fn every_json_value_comes_back_as_it_was(store: &dyn Records) {

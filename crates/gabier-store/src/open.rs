@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::queue::Queue;
-use crate::{Embedded, Error, ErrorKind, Memory, Presence, Records, Result};
+use crate::{Embedded, Error, ErrorKind, Memory, Neighbours, Presence, Records, Result};
 
 /// A store that was opened, and this process's presence where there are others.
 #[derive(Clone)]
@@ -14,8 +14,10 @@ pub struct Store {
     pub records: Arc<dyn Records>,
     /// Where tasks rest: the same store.
     pub queue: Arc<dyn Queue>,
-    /// This process among those of the machine that share the store; none when no other can.
-    pub presence: Option<Arc<Presence>>,
+    /// This process among those that share the store; none when no other can.
+    pub presence: Option<Arc<dyn Neighbours>>,
+    /// The store itself where it is a file of this machine, which can be compacted.
+    pub embedded: Option<Arc<Embedded>>,
     /// What to show people: `memory:` or `sqlite:/path/gabier.db`, without any secret.
     pub place: String,
 }
@@ -80,6 +82,11 @@ impl Openers {
         }
     }
 
+    /// Whether the scheme of a URL is known; a path of a data directory has none and is.
+    pub fn knows(&self, url: &str) -> bool {
+        scheme(url).is_none_or(|scheme| self.0.iter().any(|(known, _)| *known == scheme))
+    }
+
     fn unknown(&self, scheme: &str) -> Error {
         let known: Vec<_> = self.0.iter().map(|(known, _)| format!("{known}:")).collect();
         let message = format!(
@@ -99,7 +106,8 @@ impl fmt::Debug for Openers {
 #[expect(clippy::unnecessary_wraps, reason = "an opener like the others, which can fail")]
 fn open_memory(_url: &str, _opening: &Opening) -> Result<Store> {
     let memory = Arc::new(Memory::default());
-    Ok(Store { records: memory.clone(), queue: memory, presence: None, place: "memory:".to_owned() })
+    let place = "memory:".to_owned();
+    Ok(Store { records: memory.clone(), queue: memory, presence: None, embedded: None, place })
 }
 
 /// `sqlite:/data`, `sqlite:///data` and `sqlite:data`; what follows the scheme is the path as it stands.
@@ -118,7 +126,8 @@ fn open_directory(directory: &Path, opening: &Opening) -> Result<Store> {
     let presence = Arc::new(Presence::hold(&meeting, &opening.role)?);
     let embedded = Arc::new(Embedded::open(directory, Some(Arc::clone(&presence)))?);
     let place = format!("sqlite:{}", embedded.file().display());
-    Ok(Store { records: embedded.clone(), queue: embedded, presence: Some(presence), place })
+    let (records, queue) = (embedded.clone(), embedded.clone());
+    Ok(Store { records, queue, presence: Some(presence), embedded: Some(embedded), place })
 }
 
 /// The scheme before the first colon, when it has the form of one (RFC 3986, two letters at least).

@@ -18,6 +18,9 @@ pub trait Records: Send + Sync + 'static {
     /// All records of a kind at one moment, ordered by the bytes of their keys.
     fn list<'a>(&'a self, kind: &'a str) -> BoxFuture<'a, Result<Vec<Record>>>;
 
+    /// The kinds of which there is a record, in the order of their bytes.
+    fn kinds(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+
     /// Writes one record if it is as expected, and gives its new version. Durable when resolved.
     ///
     /// Fails with [`ErrorKind::Conflict`] when the record is not as expected.

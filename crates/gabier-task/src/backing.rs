@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gabier_store::queue::{Queue, WorkerId};
-use gabier_store::{Presence, Records};
+use gabier_store::{Neighbours, Records};
 use gabier_tool::{Error, ErrorKind};
 
 use crate::id::task_id;
@@ -22,12 +22,16 @@ pub struct Backing {
 }
 
 impl Backing {
-    /// The store of this process and, with a presence, of its neighbours on this machine.
-    pub fn new(queue: Arc<dyn Queue>, records: Arc<dyn Records>, presence: Option<Arc<Presence>>) -> Self {
-        match presence {
-            Some(presence) => {
-                let worker = WorkerId(presence.id().to_owned());
-                Self { queue, records, peers: presence, worker }
+    /// The store of this process and, where it can be shared, of its neighbours.
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        records: Arc<dyn Records>,
+        neighbours: Option<Arc<dyn Neighbours>>,
+    ) -> Self {
+        match neighbours {
+            Some(neighbours) => {
+                let worker = WorkerId(neighbours.id().to_owned());
+                Self { queue, records, peers: Arc::new(Sharing(neighbours)), worker }
             }
             None => Self { queue, records, peers: Arc::new(Alone), worker: random_worker() },
         }
@@ -59,9 +63,12 @@ impl Peers for Alone {
 /// The roles of processes that run the tasks of others.
 const WORKERS: [&str; 2] = ["serve", "worker"];
 
-impl Peers for Presence {
+/// Those whom the store knows.
+struct Sharing(Arc<dyn Neighbours>);
+
+impl Peers for Sharing {
     fn has_worker(&self) -> gabier_store::Result<bool> {
-        Ok(self.others()?.iter().any(|seen| seen.alive && WORKERS.contains(&seen.role.as_str())))
+        Ok(self.0.others()?.iter().any(|seen| seen.alive && WORKERS.contains(&seen.role.as_str())))
     }
 }
 

@@ -78,7 +78,7 @@ fn check(site: &Site<'_>) -> Report {
     Report::data(data).with_exit(exit)
 }
 
-/// Tokens that a server would refuse to start with.
+/// Tokens and secrets that a server would refuse to start with.
 fn weak(site: &Site<'_>) -> Vec<String> {
     tokens(site)
         .into_iter()
@@ -97,10 +97,14 @@ fn short(site: &Site<'_>) -> Vec<String> {
 
 fn tokens(site: &Site<'_>) -> Vec<(&'static str, secrecy::SecretString)> {
     let Ok(config) = site.loaded().and_then(Loaded::config) else { return Vec::new() };
-    [("AUTH_TOKEN", config.auth.token), ("ADMIN_BOOTSTRAP_KEY", config.auth.admin_bootstrap_key)]
-        .into_iter()
-        .filter_map(|(field, token)| Some((field, token?.to_secret_string())))
-        .collect()
+    [
+        ("AUTH_TOKEN", config.auth.token),
+        ("ADMIN_BOOTSTRAP_KEY", config.auth.admin_bootstrap_key),
+        ("WEBHOOK_SECRET", config.tasks.webhooks.secret),
+    ]
+    .into_iter()
+    .filter_map(|(field, token)| Some((field, token?.to_secret_string())))
+    .collect()
 }
 
 fn edit(site: &Site<'_>) -> Result<Report> {

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Command;
 use gabier_access::secret::Seal;
@@ -52,6 +53,8 @@ async fn look(site: &Site<'_>, loaded: &Loaded, wired: &Wired) -> Vec<Finding> {
         Finding::warn("tokens", warning).with_cure(format!("{} token create admin --admin", site.app.name))
     }));
     findings.extend(store(wired).await);
+    findings.extend(promise(wired).await);
+    findings.push(webhooks(wired));
     findings.extend(tokens(site, wired).await);
     findings.push(vault(site, wired).await);
     findings.extend(["ssh", "docker", "systemctl"].map(|program| on_path(site, program)));
@@ -82,6 +85,39 @@ async fn store(wired: &Wired) -> Vec<Finding> {
         Ok(faults) if faults.is_empty() => vec![Finding::ok("store", "sound")],
         Ok(faults) => faults.into_iter().map(|fault| Finding::fail("store", fault)).collect(),
         Err(error) => vec![Finding::fail("store", error.to_string())],
+    }
+}
+
+/// What a Redis keeps of what is acknowledged.
+async fn promise(wired: &Wired) -> Vec<Finding> {
+    let Some(report) = wired.store.report(&*wired.clock).await else { return Vec::new() };
+    let Ok(report) = report else { return Vec::new() };
+    let place = Arc::clone(&wired.store).place().await;
+    let told = report.findings.into_iter().map(|finding| {
+        let message = format!("{} is {}: {}", finding.setting, finding.value, finding.meaning);
+        let cure = match finding.setting {
+            "appendonly" => "yes",
+            "appendfsync" => "always",
+            "maxmemory-policy" => "noeviction",
+            _ => "",
+        };
+        match (finding.is_warning, cure) {
+            (false, _) => Finding::ok("store", message),
+            (true, "") => Finding::warn("store", message),
+            (true, value) => Finding::warn("store", message)
+                .with_cure(format!("redis-cli -u {place} CONFIG SET {} {value}", finding.setting)),
+        }
+    });
+    told.collect()
+}
+
+fn webhooks(wired: &Wired) -> Finding {
+    match &wired.config.tasks.webhooks.secret {
+        Some(_) => Finding::ok("webhooks", "signed with WEBHOOK_SECRET"),
+        None => Finding::ok(
+            "webhooks",
+            "not signed: receivers cannot tell them from forgeries; set WEBHOOK_SECRET",
+        ),
     }
 }
 

@@ -19,6 +19,9 @@ use crate::wiring::Wired;
 /// How often last uses of tokens are written.
 const TEND: Duration = Duration::from_mins(1);
 
+/// How soon a store that does not answer is asked again for its settings.
+const AGAIN: Duration = Duration::from_secs(5);
+
 pub(crate) fn command() -> Command {
     Command::new("serve")
         .about("Serve MCP, REST and the API pages over HTTP")
@@ -61,6 +64,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let tending = tend(&wired, shutdown.clone());
     let working = work(&wired, role, shutdown.clone());
     follow(&wired, &shutdown);
+    tell_promise(&wired, &shutdown);
     if wired.config.server.transport == Transport::Both {
         let caller = wired.identify(Surface::McpStdio).await?;
         let stdio = mcp.serve_stdio(caller, shutdown.clone());
@@ -111,6 +115,30 @@ fn reload_on_signal(certificate: Reload) {
             }
         }
     });
+}
+
+/// Says once what the settings of a Redis mean for what is promised, as soon as it answers.
+pub(crate) fn tell_promise(wired: &Wired, shutdown: &CancellationToken) {
+    let (store, clock, shutdown) = (Arc::clone(&wired.store), Arc::clone(&wired.clock), shutdown.clone());
+    tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+        while let Some(report) = store.report(&*clock).await {
+            match report {
+                Ok(report) => {
+                    for finding in report.findings {
+                        let (setting, value, meaning) = (finding.setting, finding.value, finding.meaning);
+                        if finding.is_warning {
+                            tracing::warn!(setting, value, "{meaning}");
+                        } else {
+                            tracing::info!(setting, value, "{meaning}");
+                        }
+                    }
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "the store does not answer; trying again"),
+            }
+            clock.sleep(AGAIN).await;
+        }
+    }));
 }
 
 /// Keeps the secrets of the vault out of every answer, whichever process sets them.

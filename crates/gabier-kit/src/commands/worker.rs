@@ -24,6 +24,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
         tracing::warn!("{warning}");
     }
     serve::follow(&wired, &shutdown);
+    serve::tell_promise(&wired, &shutdown);
     let settings = wired.tasks.settings();
     let place = Arc::clone(&wired.store).place().await;
     site.terminal

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::config::address::{self, without_password};
 use crate::config::layer::{Layer, variable_of};
 use crate::config::{Config, VARIABLES, Variable};
 
@@ -124,15 +125,10 @@ impl Loader {
             Origin::Environment(name.to_owned())
         }));
         layers.push(self.flag_layer());
-        merge(layers, &schema).map(|(tree, origins, warnings)| Loaded {
-            tree,
-            origins,
-            params,
-            prefix,
-            variables: known,
-            file,
-            warnings,
-        })
+        let (tree, origins, warnings) = merge(layers, &schema)?;
+        let mut loaded = Loaded { tree, origins, params, prefix, variables: known, file, warnings };
+        loaded.warnings.extend(address::idle(&loaded));
+        Ok(loaded)
     }
 
     /// The settings as nobody changed them: for the reference.
@@ -323,6 +319,7 @@ impl Loaded {
                 let value = param.path.iter().try_fold(&self.tree, |value, name| value.get(name));
                 let shown = match value {
                     Some(value) if param.secret && !value.is_null() => REDACTED.into(),
+                    Some(Value::String(text)) => without_password(text).into(),
                     Some(value) => value.clone(),
                     None => param.default.clone().unwrap_or(Value::Null),
                 };
@@ -455,7 +452,30 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_redis_say_when_they_have_no_effect() {
+        let check = |url: &str| {
+            let bench =
+                Bench::new("", &[("GABIER_STORE_URL", url), ("REDIS_HOST", "a"), ("REDIS_PASSWORD", "b")]);
+            bench.loader.load().unwrap().warnings
+        };
+        assert_eq!(
+            check("memory:"),
+            ["host", "password"].map(|name| format!(
+                "$REDIS_{}: store.redis_{name}: has no effect, because the store is not Redis (store.url)",
+                name.to_uppercase()
+            ))
+        );
+        assert_eq!(check("redis://"), Vec::<String>::new());
+        assert_eq!(
+            check("redis://other:1"),
+            ["$REDIS_HOST: store.redis_host: has no effect, because store.url names a host"]
+        );
+    }
+
+    #[test]
     fn a_secret_is_never_shown() {
+        let bench = Bench::new("", &[("GABIER_STORE_URL", "redis://:hunter2@host")]);
+        assert_eq!(bench.check("store.url"), "\"redis://:[REDACTED]@host\" from $GABIER_STORE_URL");
         let bench = Bench::new("", &[("AUTH_TOKEN", "correct horse battery")]);
         assert_eq!(bench.check("auth.token"), "\"[REDACTED]\" from $AUTH_TOKEN");
         let config = bench.loader.load().unwrap().config().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Only this folder reads the environment and configuration files.
 
+mod address;
 mod layer;
 mod load;
 mod variable;
@@ -180,11 +181,30 @@ pub enum LogFormat {
 }
 
 /// Where state rests.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// `sqlite:PATH` or `memory:`; SQLite in the data directory when empty.
+    /// `sqlite:PATH`, `memory:`, `redis://[host[:port]][/database]` or `rediss:` (TLS); SQLite in the data directory
+    /// when empty.
     pub url: String,
+    /// Host of Redis, where the URL names none.
+    pub redis_host: String,
+    /// Port of Redis, where the URL names none.
+    #[schemars(range(min = 1))]
+    pub redis_port: u16,
+    /// Password of Redis, where the URL has none.
+    pub redis_password: Option<Secret>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            redis_host: "localhost".to_owned(),
+            redis_port: 6379,
+            redis_password: None,
+        }
+    }
 }
 
 /// What opens the vault of secrets.

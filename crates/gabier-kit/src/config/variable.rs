@@ -30,7 +30,6 @@ pub enum VariableUse {
     Idle(&'static str),
 }
 
-const REDIS: &str = "this version keeps state in SQLite";
 const COMPOSE: &str = "it belongs to the container set-up";
 const SOURCE: &str = "the MCP library is compiled in";
 
@@ -72,9 +71,9 @@ pub(crate) const VARIABLES: &[Variable] = &[
         name: "SAVE_INTERVAL",
         usage: VariableUse::Idle("every change is durable before it is acknowledged"),
     },
-    Variable { name: "REDIS_HOST", usage: VariableUse::Idle(REDIS) },
-    Variable { name: "REDIS_PORT", usage: VariableUse::Idle(REDIS) },
-    Variable { name: "REDIS_PASSWORD", usage: VariableUse::Idle(REDIS) },
+    Variable { name: "REDIS_HOST", usage: VariableUse::Key("store.redis_host") },
+    Variable { name: "REDIS_PORT", usage: VariableUse::Key("store.redis_port") },
+    Variable { name: "REDIS_PASSWORD", usage: VariableUse::Key("store.redis_password") },
     Variable { name: "REDIS_PORT_HOST", usage: VariableUse::Idle(COMPOSE) },
     Variable { name: "REDIS_PORT_CONTAINER", usage: VariableUse::Idle(COMPOSE) },
     Variable { name: "HOST_PORT", usage: VariableUse::Idle(COMPOSE) },

@@ -3,6 +3,7 @@
 mod bullmq;
 mod faults;
 mod peer;
+mod presence;
 mod queue;
 mod records;
 mod scripts;

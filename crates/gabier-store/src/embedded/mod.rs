@@ -116,6 +116,10 @@ impl Records for Embedded {
         self.readers.read(move |connection| rows::list(connection, &kind)).boxed()
     }
 
+    fn kinds(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.readers.read(rows::kinds).boxed()
+    }
+
     fn put<'a>(
         &'a self,
         kind: &'a str,

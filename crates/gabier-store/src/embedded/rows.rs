@@ -21,6 +21,12 @@ pub(super) fn list(connection: &Connection, kind: &str) -> Result<Vec<Record>> {
         .while_doing(doing)
 }
 
+pub(super) fn kinds(connection: &Connection) -> Result<Vec<String>> {
+    statement(connection, "SELECT DISTINCT kind FROM record ORDER BY kind")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .while_doing(|| "read the kinds of records".to_owned())
+}
+
 pub(super) fn generation(connection: &Connection) -> Result<u64> {
     statement(connection, "SELECT number FROM meta WHERE name = 'generation'")
         .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))

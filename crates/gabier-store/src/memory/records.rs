@@ -51,6 +51,15 @@ impl Records for Memory {
         .boxed()
     }
 
+    fn kinds(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        async move {
+            let contents = self.contents();
+            let used = contents.kinds.iter().filter(|(_, records)| !records.is_empty());
+            Ok(used.map(|(kind, _)| kind.clone()).collect())
+        }
+        .boxed()
+    }
+
     fn put<'a>(
         &'a self,
         kind: &'a str,

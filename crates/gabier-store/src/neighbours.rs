@@ -1,0 +1,22 @@
+//! The processes that share a store, whatever store it is.
+
+use crate::{Presence, Result, Seen};
+
+/// This process among those that share a store.
+pub trait Neighbours: Send + Sync + 'static {
+    /// Its name among them, never used twice.
+    fn id(&self) -> &str;
+
+    /// The others that are there. Quick enough to be asked before a call: no disk write, one round trip at most.
+    fn others(&self) -> Result<Vec<Seen>>;
+}
+
+impl Neighbours for Presence {
+    fn id(&self) -> &str {
+        Self::id(self)
+    }
+
+    fn others(&self) -> Result<Vec<Seen>> {
+        Self::others(self)
+    }
+}
