@@ -16,6 +16,7 @@ mod token;
 mod tools;
 mod vault;
 mod version;
+mod webhook;
 mod worker;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn all() -> Vec<Command> {
         token::command(),
         admin::command(),
         vault::command(),
+        webhook::command(),
         tools::command(),
         openapi::command(),
         completions::command(),
@@ -172,6 +174,7 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "token" => token::run(site, matches).await,
         "admin" => admin::run(site, matches).await,
         "vault" => vault::run(site, matches).await,
+        "webhook" => webhook::run(site, matches).await,
         "tools" => tools::run(site, matches).await,
         "openapi" => openapi::run(site),
         "completions" => completions::run(site, matches),

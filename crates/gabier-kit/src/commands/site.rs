@@ -107,6 +107,11 @@ impl<'a> Site<'a> {
         Self::of_process(self.app)
     }
 
+    /// The clock of this process.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// What the settings are made of.
     pub(crate) fn loader(&self) -> &Loader {
         &self.loader

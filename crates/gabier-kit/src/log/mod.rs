@@ -3,7 +3,7 @@
 mod recent;
 
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use futures::future::{BoxFuture, ready};
 use gabier_tool::guard::{Audit, Ended, Intent};
@@ -11,7 +11,7 @@ use gabier_tool::{Redactor, Result};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use self::recent::Keeper;
 pub(crate) use self::recent::{Line, Recent};
@@ -19,6 +19,9 @@ use crate::config::{Log, LogFormat, LogLevel};
 
 /// The lines that this process wrote last: there is one log in a process.
 static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
+
+/// What changes how much is told, once something is.
+static CHANGE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// The lines that this process wrote last.
 pub(crate) fn recent() -> &'static Recent {
@@ -31,15 +34,23 @@ pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
     let filter = EnvFilter::new(format!(
         "{level},hyper=warn,rmcp=off,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
     ));
+    // The command line is wired before it is known that its command is a server: the last start says how much is told.
+    if let Some(change) = CHANGE.get() {
+        let _ = change.reload(filter);
+        return;
+    }
     let writer = RedactedStderr { redactor: Arc::clone(redactor) };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Pretty => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
     };
+    let (filter, change) = reload::Layer::new(filter);
     let subscriber = tracing_subscriber::registry().with(filter).with(lines).with(Keeper::new(recent()));
-    // A second start in one process (tests, a shell's command) keeps the first.
-    let _ = subscriber.try_init();
+    // Another's subscriber (tests) is left alone.
+    if subscriber.try_init().is_ok() {
+        let _ = CHANGE.set(change);
+    }
 }
 
 struct RedactedStderr {

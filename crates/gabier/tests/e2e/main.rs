@@ -12,6 +12,7 @@ mod harness;
 mod http;
 mod ping;
 mod races;
+mod redis;
 mod reference;
 mod sessions;
 mod sharing;
