@@ -59,7 +59,12 @@ impl Engine {
         let backing = self.backing()?;
         if background {
             let stored = self.enqueue(&backing, task).await?;
-            return self.handle(&backing, &work, id_of(&stored)).await;
+            let task = self.read(&backing, id_of(&stored)).await?;
+            // Who does not wait is given the id, however soon the work ended.
+            return match stored {
+                Enqueued::New(_) => Ok(self.id_given(&backing, &work, &task)),
+                Enqueued::Existing(_) => self.handle(&backing, &work, &task),
+            };
         }
         let is_secret = work.arguments != work.kept;
         let runs_here = is_secret || self.is_worker(&backing) || !self.has_worker(&backing);
@@ -98,6 +103,11 @@ impl Engine {
         }
     }
 
+    async fn read(&self, backing: &Backing, id: &TaskId) -> Result<Task> {
+        let task = self.ask("reading a task", backing.queue.get(id)).await?;
+        task.ok_or_else(|| unknown(id.as_str()))
+    }
+
     /// Runs a task that was written as claimed by this process, whoever waits for it or not.
     async fn start_here(
         self: &Arc<Self>,
@@ -107,8 +117,7 @@ impl Engine {
         secrets: Option<Arc<Value>>,
         live: Live,
     ) -> Result<oneshot::Receiver<Result<Done>>> {
-        let task = self.ask("reading a task", backing.queue.get(id)).await?;
-        let task = task.ok_or_else(|| unknown(id.as_str()))?;
+        let task = self.read(backing, id).await?;
         let start = Start { task, asked, secrets, live };
         Ok(self.spawn_attempt(backing, start))
     }
@@ -174,7 +183,7 @@ impl Engine {
                     }
                     relay.pass(&task).await;
                     if task.state == State::InputRequired {
-                        return self.handle(backing, work, &waiting.id).await;
+                        return self.handle(backing, work, &task);
                     }
                     self.help_along(backing, &task, &waiting.live);
                 }
@@ -185,7 +194,7 @@ impl Engine {
                 }
                 () = &mut budget => {
                     waiting.live.leave();
-                    return self.handle(backing, work, &waiting.id).await;
+                    return self.handle(backing, work, &self.read(backing, &waiting.id).await?);
                 }
             }
         }
@@ -229,13 +238,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The answer that hands a task over.
-    async fn handle(&self, backing: &Backing, work: &Work, id: &TaskId) -> Result<Done> {
-        let task =
-            self.ask("reading a task", backing.queue.get(id)).await?.ok_or_else(|| unknown(id.as_str()))?;
-        if task.state.is_terminal() {
-            return kept::answer(&task);
-        }
+    /// The answer that hands a task over, or its result when it has ended.
+    fn handle(&self, backing: &Backing, work: &Work, task: &Task) -> Result<Done> {
+        if task.state.is_terminal() { kept::answer(task) } else { Ok(self.id_given(backing, work, task)) }
+    }
+
+    /// The answer that gives the id of a task.
+    fn id_given(&self, backing: &Backing, work: &Work, task: &Task) -> Done {
+        let id = &task.asked.id;
         let is_queued = work.entry.facts.mode == Mode::Background;
         let status = if is_queued { "queued" } else { task.state.name() };
         let mut data = json!({
@@ -247,7 +257,7 @@ impl Engine {
         if let Some(progress) = &task.progress {
             data["progress"] = json!(progress);
         }
-        let message = self.handed_over(backing, &task);
+        let message = self.handed_over(backing, task);
         let outcome = Outcome {
             message: Some(message),
             next: Some(format!("task_wait {{\"id\": \"{id}\"}}")),
@@ -255,7 +265,7 @@ impl Engine {
             ..Outcome::default()
         };
         let view = if work.running.wants_view { View::of(&data) } else { View::default() };
-        Ok(Done { data, outcome, view, sanitised: Sanitised::default() })
+        Done { data, outcome, view, sanitised: Sanitised::default() }
     }
 
     fn handed_over(&self, backing: &Backing, task: &Task) -> String {
@@ -270,6 +280,7 @@ impl Engine {
         match state {
             State::Running => format!("{tool} goes on as task {id}"),
             State::InputRequired => format!("task {id} waits for an answer"),
+            ended if ended.is_terminal() => format!("{tool} has ended as task {id}"),
             _ => format!("task {id} for {tool} is queued"),
         }
     }
