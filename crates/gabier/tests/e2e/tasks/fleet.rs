@@ -116,7 +116,7 @@ impl Counter {
             while !self.is_closed() {
                 let request = post(&format!("/api/v1/tools/{}", order.tool()), &arguments);
                 let Some(answer) = self.send(request) else { continue };
-                if self.is_taken(&answer, &order) {
+                if self.ledger.note(&answer.json(), &order) {
                     break;
                 }
             }
@@ -126,18 +126,6 @@ impl Counter {
             self.look(&mut chance);
             sleep(chance.millis(5, 40));
         }
-    }
-
-    /// Whether that was an acknowledgement; it may be of the task that an earlier try made, which has ended.
-    fn is_taken(&self, answer: &Answer, order: &Order) -> bool {
-        let envelope = answer.json();
-        let is_failed = envelope["details"]["task_id"].is_string();
-        assert!(is_failed || matches!(answer.status, 200 | 202 | 503), "{answer:?}");
-        let is_taken = is_failed || answer.status != 503;
-        if is_taken {
-            self.ledger.note(&envelope, order);
-        }
-        is_taken
     }
 
     fn look(&self, chance: &mut Chance) {

@@ -71,12 +71,17 @@ pub(super) struct Figures {
 }
 
 impl Ledger {
-    /// Writes down the id that an envelope gives; false when it gives none, as a result does.
+    /// Writes down the id that an envelope gives; false when the store was away and nothing was acknowledged.
+    #[track_caller]
     pub(super) fn note(&self, envelope: &Value, order: &Order) -> bool {
         let id = envelope["data"]["id"].as_str().or_else(|| envelope["details"]["task_id"].as_str());
-        let Some(id) = id else { return false };
-        self.orders.lock().unwrap().push((id.to_owned(), order.clone()));
-        true
+        if let Some(id) = id {
+            self.orders.lock().unwrap().push((id.to_owned(), order.clone()));
+        }
+        // A key that was used before, whose task has ended, gives the result without the id.
+        let is_taken = id.is_some() || envelope["status"] == "ok";
+        assert!(is_taken || envelope["code"] == "UNAVAILABLE", "{envelope}");
+        is_taken
     }
 
     /// Any id.
