@@ -41,10 +41,10 @@ fn over_stdio(stdio: &[StdioFigures], server: &str) -> f64 {
     stdio.iter().find(|row| row.server == server).map_or(f64::NAN, |row| row.p50_ms)
 }
 
-fn at_least(what: &'static str, bound: &'static str, found: f64, limit: f64) -> Goal {
+pub(crate) fn at_least(what: &'static str, bound: &'static str, found: f64, limit: f64) -> Goal {
     Goal { what, bound, found: format!("{found:.2}"), reached: found >= limit }
 }
 
-fn at_most(what: &'static str, bound: &'static str, found: f64, limit: f64) -> Goal {
+pub(crate) fn at_most(what: &'static str, bound: &'static str, found: f64, limit: f64) -> Goal {
     Goal { what, bound, found: format!("{found:.2}"), reached: found <= limit }
 }

@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod request;
 mod stdio_load;
+mod tasks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> Result<ExitCode> {
     let matches = command_line().get_matches();
     match matches.subcommand() {
         Some(("mcp", flags)) => mcp(flags),
+        Some(("tasks", flags)) => tasks(flags),
         Some(("bare-rmcp", flags)) => serve_bare_rmcp(flags),
         _ => bail!("see --help"),
     }
@@ -39,19 +41,24 @@ fn command_line() -> Command {
     let number = |name, default, help| {
         Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u32)).help(help)
     };
+    let json = Arg::new("json")
+        .long("json")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Keep all figures");
     let mcp = Command::new("mcp")
         .about("An echo tool over MCP: gabier, bare rmcp, Python FastMCP, TypeScript SDK")
         .arg(number("rounds", "7", "Alternating rounds; every figure is their median"))
         .arg(number("millis", "1500", "Length of one HTTP round of one server"))
         .arg(number("connections", "8", "Keep-alive connections, one call in flight on each"))
         .arg(number("stdio-calls", "300", "Calls to each stdio process"))
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Keep all figures"),
-        );
+        .arg(json.clone());
+    let tasks = Command::new("tasks")
+        .about("Tasks that do nothing: the embedded store, Redis, and BullMQ on Node on the same Redis")
+        .arg(number("rounds", "5", "Alternating rounds; every figure is their median"))
+        .arg(number("tasks", "10000", "Tasks of a phase; the phases with one at a time take a tenth"))
+        .arg(number("history", "1000000", "Ended tasks of the long history; 0 leaves it out"))
+        .arg(json);
     let bare_rmcp = Command::new("bare-rmcp")
         .about("Be the echo server on rmcp alone; the runs start it")
         .hide(true)
@@ -59,7 +66,7 @@ fn command_line() -> Command {
     Command::new("gabier-bench")
         .about("Benchmarks against named yardsticks")
         .subcommand_required(true)
-        .subcommands([mcp, bare_rmcp])
+        .subcommands([mcp, tasks, bare_rmcp])
 }
 
 fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
@@ -84,6 +91,18 @@ fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
         report.save(file)?;
     }
     let reached = report.goals.iter().all(|goal| goal.reached);
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Both cores are the engine's here: its client is in the same process, as that of BullMQ is.
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks(flags: &ArgMatches) -> Result<ExitCode> {
+    let number = |name| flags.get_one::<u32>(name).copied().unwrap_or_default();
+    let plan =
+        tasks::Plan { rounds: number("rounds") as usize, tasks: number("tasks"), history: number("history") };
+    let home = tempfile::tempdir()?;
+    let json = flags.get_one::<PathBuf>("json").map(PathBuf::as_path);
+    let reached = tasks::run(&plan, home.path(), json).await?;
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

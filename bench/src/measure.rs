@@ -177,7 +177,7 @@ pub(crate) async fn shipped(plan: &Plan, home: &Path) -> Result<ShippedFigures> 
 }
 
 /// Starts a server and asks until it answers 200; gives back how long that took.
-async fn start(
+pub(crate) async fn start(
     server: &Start,
     arguments: &[String],
     home: &Path,
@@ -197,7 +197,7 @@ async fn start(
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

@@ -89,16 +89,21 @@ impl Report {
     }
 
     fn goals_table(&self) -> Table {
-        let mut table = table(&["what", "goal", "found", "reached"], 1);
-        for goal in &self.goals {
-            table.add_row([goal.what, goal.bound, &goal.found, if goal.reached { "yes" } else { "NO" }]);
-        }
-        table
+        goals_table(&self.goals)
     }
 }
 
+/// The goals with what was found.
+pub(crate) fn goals_table(goals: &[Goal]) -> Table {
+    let mut table = table(&["what", "goal", "found", "reached"], 1);
+    for goal in goals {
+        table.add_row([goal.what, goal.bound, &goal.found, if goal.reached { "yes" } else { "NO" }]);
+    }
+    table
+}
+
 /// A Markdown table whose first columns are words and the others numbers.
-fn table(header: &[&str], words: usize) -> Table {
+pub(crate) fn table(header: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     for column in table.column_iter_mut().skip(words) {
