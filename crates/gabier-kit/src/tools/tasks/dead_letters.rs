@@ -83,6 +83,7 @@ pub(crate) struct DeadLetterPurge {
     #[serde(default)]
     all: bool,
     /// Of all, only those made at least so many seconds ago.
+    #[schemars(range(max = 1_000_000_000))]
     older_than: Option<u64>,
     /// Really all.
     #[serde(default)]

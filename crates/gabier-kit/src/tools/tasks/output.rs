@@ -16,6 +16,7 @@ pub(crate) struct TaskOutput {
     #[serde(default)]
     stream: Stream,
     /// First line, counted from 0.
+    #[schemars(range(max = 1_000_000_000))]
     offset: Option<u64>,
     /// The last so many lines instead.
     #[schemars(range(min = 1, max = 10_000))]

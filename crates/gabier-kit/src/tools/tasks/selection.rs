@@ -43,6 +43,7 @@ pub(crate) struct Filter {
     /// To this host.
     alias: Option<String>,
     /// Made at least so many seconds ago.
+    #[schemars(range(max = 1_000_000_000))]
     older_than: Option<u64>,
 }
 
