@@ -7,6 +7,7 @@
 
 mod clock;
 pub mod contract;
+pub mod copy;
 mod embedded;
 mod error;
 mod memory;

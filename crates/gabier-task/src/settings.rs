@@ -98,7 +98,7 @@ impl Settings {
     }
 
     /// How much of the past is kept.
-    pub(crate) fn retention(&self) -> Retention {
+    pub fn retention(&self) -> Retention {
         Retention {
             age: Ms::from(self.history_retention_s) * 1000,
             tasks: self.kept_tasks.into(),

@@ -12,6 +12,7 @@ mod reference;
 mod serve;
 mod shell;
 mod site;
+mod store;
 mod token;
 mod tools;
 mod vault;
@@ -48,6 +49,7 @@ fn all() -> Vec<Command> {
         token::command(),
         admin::command(),
         vault::command(),
+        store::command(),
         webhook::command(),
         tools::command(),
         openapi::command(),
@@ -174,6 +176,7 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "token" => token::run(site, matches).await,
         "admin" => admin::run(site, matches).await,
         "vault" => vault::run(site, matches).await,
+        "store" => Box::pin(store::run(site, matches)).await,
         "webhook" => webhook::run(site, matches).await,
         "tools" => tools::run(site, matches).await,
         "openapi" => openapi::run(site),

@@ -63,9 +63,12 @@ fn parsed(url: &str) -> Result<(Url, LeftOut)> {
     };
     let (scheme, rest) = url.split_once(':').ok_or_else(refused)?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let host_is_left_out = rest.is_empty() || rest.starts_with(['/', '?', ':']);
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let user = authority.rfind('@').map_or(0, |at| at + 1);
+    let host_is_left_out = authority.len() == user || authority[user..].starts_with(':');
     let host = if host_is_left_out { "localhost" } else { "" };
-    let url = Url::parse(&format!("{scheme}://{host}{rest}")).map_err(|_| refused())?;
+    let (user, rest) = rest.split_at(user);
+    let url = Url::parse(&format!("{scheme}://{user}{host}{rest}")).map_err(|_| refused())?;
     let left_out =
         LeftOut { host: host_is_left_out, port: url.port().is_none(), password: url.password().is_none() };
     Ok((url, left_out))
@@ -124,6 +127,9 @@ mod tests {
         assert_eq!(check("rediss:///2"), "rediss://:p%40ss@queue:7/2");
         assert_eq!(check("redis://other"), "redis://:p%40ss@other:7");
         assert_eq!(check("redis://ann:own@other:9/1"), "redis://ann:own@other:9/1");
+        assert_eq!(check("redis://:own@other:9"), "redis://:own@other:9");
+        assert_eq!(check("redis://:own@/1"), "redis://:own@queue:7/1");
+        assert_eq!(check("redis://:9"), "redis://:p%40ss@queue:9");
         assert_eq!(check(""), "sqlite:/data");
         assert_eq!(check("memory:"), "memory:");
     }

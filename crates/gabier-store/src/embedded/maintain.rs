@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind, Result, private};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Embedded {
+    /// The format of files that this program writes.
+    pub const FORMAT: i64 = schema::FORMAT;
+
     /// Rewrites the file without its gaps, folds the log into it, and removes files that no task names. Writers wait
     /// meanwhile; with a big store longer than they like.
     pub async fn compact(&self) -> Result<()> {
@@ -58,6 +61,17 @@ impl Embedded {
         let file = directory.join(FILE);
         fold(&file)?;
         replace(&file, from).map_err(|source| Error::io(format!("restore {}", file.display()), source))
+    }
+
+    /// The format that the store in a data directory has; none when there is no store.
+    ///
+    /// Fails with `Damaged` when it is no database of ours.
+    pub fn format_in(directory: &Path) -> Result<Option<i64>> {
+        let file = directory.join(FILE);
+        if !file.exists() {
+            return Ok(None);
+        }
+        schema::format_of(&connect(&file, Access::Read)?, &file).map(Some)
     }
 
     fn directory(&self) -> &Path {

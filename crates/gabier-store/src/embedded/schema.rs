@@ -16,6 +16,9 @@ type Migration = (i64, &'static str);
 /// In order; a published one is never edited.
 const MIGRATIONS: &[Migration] = &[(1, RECORDS), (2, include_str!("tasks/schema.sql"))];
 
+/// The format that this program writes.
+pub(super) const FORMAT: i64 = 2;
+
 const RECORDS: &str = "CREATE TABLE meta (
          name TEXT PRIMARY KEY,
          number INTEGER NOT NULL
@@ -52,6 +55,13 @@ pub(super) fn refuse_others(connection: &Connection, file: &Path) -> Result<()> 
         return Err(Error::new(ErrorKind::Damaged, format!("open {}: it is empty", file.display())));
     }
     Ok(())
+}
+
+/// The format of a file, which must be one of ours.
+pub(super) fn format_of(connection: &Connection, file: &Path) -> Result<i64> {
+    let found = found_format(connection, file)?;
+    refuse_foreign(connection, file, found)?;
+    Ok(found)
 }
 
 fn newest(migrations: &[Migration]) -> i64 {
@@ -124,6 +134,11 @@ mod tests {
                 .unwrap_or_else(|error| error.to_string()),
             Err(error) => format!("{:?}: {error}", error.kind()),
         }
+    }
+
+    #[test]
+    fn the_format_that_is_told_is_that_of_the_last_step() {
+        assert_eq!(FORMAT, newest(MIGRATIONS));
     }
 
     #[test]

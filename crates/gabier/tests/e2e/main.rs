@@ -19,8 +19,10 @@ mod sharing;
 mod shell;
 mod ssrf;
 mod stdio;
+mod store_command;
 mod tasks;
 mod vault;
+mod webhook_command;
 
 /// A file that nobody names above would be tests that nobody runs.
 #[test]
