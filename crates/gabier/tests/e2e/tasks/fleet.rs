@@ -13,7 +13,12 @@ use crate::harness::{Answer, Home, Request, Running, Server, Watched, get, mint,
 
 /// A home whose processes take much work at once, and the token of an administrator.
 pub(super) fn busy_home() -> (Home, String) {
-    let home = Home::new()
+    busy(Home::new())
+}
+
+/// The same of a home that has settings.
+pub(super) fn busy(home: Home) -> (Home, String) {
+    let home = home
         .with("WORKER_CONCURRENCY", "20")
         .with("MAX_QUEUE_SIZE", "100000")
         .with("GABIER_ACCESS_RATES_TOOLS", "{}")

@@ -1,21 +1,34 @@
-//! Servers and workers that die at any moment, under load. `GABIER_KILL_ROUNDS` says how often.
+//! Servers and workers that die at any moment, under load. `GABIER_KILL_ROUNDS` says how often, `--nocapture` shows the
+//! figures.
 
-use std::io::Write as _;
 use std::thread::{scope, sleep};
 
 use super::chance::Chance;
-use super::fleet::{Counter, Fleet, busy_home};
-use crate::harness::{is_set, number};
+use super::fleet::{Counter, Fleet, busy};
+use crate::harness::{Home, number};
+use crate::redis::Redis;
 
 /// The variable that asks for more rounds.
 const ROUNDS: &str = "GABIER_KILL_ROUNDS";
 
 #[test]
 fn what_was_acknowledged_survives_kills_and_starts_as_often_as_it_may() {
-    let rounds = number(ROUNDS, 12);
+    check(Home::new(), 12);
+}
+
+#[test]
+fn the_same_holds_on_redis() {
+    let redis = Redis::start();
+    let home = Home::new().with("GABIER_STORE_URL", &redis.url()).with("GABIER_TASKS_LEASE_S", "3");
+    check(home, 6);
+}
+
+#[track_caller]
+fn check(home: Home, rounds: u32) {
+    let rounds = number(ROUNDS, rounds);
     let mut chance = Chance::new();
     let seed = chance.seed();
-    let (home, token) = busy_home();
+    let (home, token) = busy(home);
     let counter = Counter::new(token);
     let mut fleet = Fleet::start(&home, &counter, 2);
     scope(|clients| {
@@ -32,7 +45,5 @@ fn what_was_acknowledged_survives_kills_and_starts_as_often_as_it_may() {
     });
     let figures = counter.ledger.check(fleet.server(), &counter.doors);
     assert!(figures.acknowledged > rounds as usize, "{figures:?}");
-    if is_set(ROUNDS) {
-        writeln!(std::io::stderr(), "{rounds} rounds, seed {seed:x}: {figures:?}").unwrap();
-    }
+    figures.tell(rounds, seed);
 }

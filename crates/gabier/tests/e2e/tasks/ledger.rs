@@ -70,6 +70,14 @@ pub(super) struct Figures {
     pub(super) most_attempts: u64,
 }
 
+impl Figures {
+    /// Says them to whoever asked for a long run.
+    #[expect(clippy::print_stderr, reason = "a person reads them, with --nocapture")]
+    pub(super) fn tell(&self, rounds: u32, seed: u64) {
+        eprintln!("{rounds} rounds, seed {seed:x}: {self:?}");
+    }
+}
+
 impl Ledger {
     /// Writes down the id that an envelope gives; false when the store was away and nothing was acknowledged.
     #[track_caller]

@@ -1,7 +1,6 @@
 //! A server, workers, stdio servers and the command line on one data directory, killed and stopped at any moment.
-//! `GABIER_SHARING_ROUNDS` says how often.
+//! `GABIER_SHARING_ROUNDS` says how often, `--nocapture` shows the figures.
 
-use std::io::Write as _;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::chance::Chance;
 use super::doors::Doors;
 use super::fleet::{Counter, Fleet, busy_home};
 use super::ledger::Order;
-use crate::harness::{Home, PATIENCE, Pipe, Running, Server, get, is_set, number};
+use crate::harness::{Home, PATIENCE, Pipe, Running, Server, get, number};
 
 /// The variable that asks for more rounds.
 const ROUNDS: &str = "GABIER_SHARING_ROUNDS";
@@ -52,9 +51,7 @@ fn processes_of_all_kinds_share_a_directory_while_they_are_killed_and_stopped() 
     });
     let figures = counter.ledger.check(fleet.server(), &counter.doors);
     assert!(figures.acknowledged > rounds as usize, "{figures:?}");
-    if is_set(ROUNDS) {
-        writeln!(std::io::stderr(), "{rounds} rounds, seed {seed:x}: {figures:?}").unwrap();
-    }
+    figures.tell(rounds, seed);
 }
 
 /// Freezes one process until the others must think it dead, then lets it go on.

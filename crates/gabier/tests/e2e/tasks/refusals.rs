@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::fleet::busy_home;
 use crate::harness::{Answer, Home, PATIENCE, Request, Server, get, mint, post, program};
 
+/// A request about the task of an id.
+type Ask = Box<dyn Fn(&str) -> Request>;
+
 /// A task that takes so long.
 fn order(milliseconds: u64) -> Value {
     json!({"duration_ms": milliseconds, "value1": 20, "value2": 22})
@@ -72,7 +75,6 @@ fn a_task_of_another_is_answered_as_one_that_does_not_exist() {
     let made = post("/api/v1/tools/asynchronousTaskSimulatorEnhanced", &order(100)).bearer(&owner);
     let foreign = id_of(&server.send(made));
     let unknown = "00000000-0000-4000-8000-000000000000";
-    type Ask = Box<dyn Fn(&str) -> Request>;
     let mut requests: Vec<Ask> = vec![
         Box::new(|id| get(&format!("/api/v1/tasks/{id}"))),
         Box::new(|id| get(&format!("/api/v1/tasks/{id}/output"))),
