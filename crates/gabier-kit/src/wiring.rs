@@ -193,6 +193,7 @@ impl Wired {
             endpoints,
             sse: self.config.server.sse,
             extras: app.extras.clone(),
+            resources: tools::tasks::resources(),
             ..McpOptions::default()
         };
         Ok(Mcp::new(options, Arc::clone(&self.dispatch)))

@@ -17,6 +17,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use crate::resources::ToolResource;
 use crate::server::{LIST_TTL_MS, Server, cache_scope, is_modern};
 use crate::wire;
 
@@ -173,7 +174,9 @@ impl ServerHandler for Server {
         _page: Option<PaginatedRequestParams>,
         request: Request,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        listed!(self, request, ListResourceTemplatesResult, self.shared.extras.resource_templates())
+        let own = self.shared.options.resources.iter().map(ToolResource::shown);
+        let all = self.shared.extras.resource_templates().into_iter().chain(own).collect();
+        listed!(self, request, ListResourceTemplatesResult, all)
     }
 
     async fn read_resource(
@@ -182,7 +185,10 @@ impl ServerHandler for Server {
         request: Request,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let visit = self.visit(&request)?;
-        let mut response = self.shared.extras.read(read, request).await?;
+        let mut response = match Box::pin(self.read_by_tool(&read, &request)).await? {
+            Some(result) => result.into(),
+            None => self.shared.extras.read(read, request).await?,
+        };
         if let (ReadResourceResponse::Complete(result), true) = (&mut response, visit.is_modern) {
             result.meta = Some(self.shared.stamp.clone());
         }

@@ -16,6 +16,7 @@ mod listing;
 mod mcp;
 mod options;
 mod profile;
+mod resources;
 mod server;
 mod sessions;
 mod stdio;
@@ -25,5 +26,6 @@ mod wire;
 pub use extras::McpExtras;
 pub use mcp::Mcp;
 pub use options::{McpOptions, SessionLimits};
+pub use resources::ToolResource;
 /// The protocol's own types, for [`McpExtras`] alone.
 pub use rmcp;

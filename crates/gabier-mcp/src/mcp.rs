@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use gabier_tool::{Caller, Dispatch, Result};
-use rmcp::model::{Implementation, JsonObject, MetaObject, ServerCapabilities, ServerConfig};
+use rmcp::model::{
+    Implementation, JsonObject, MetaObject, ResourcesCapability, ServerCapabilities, ServerConfig,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -40,9 +42,10 @@ impl Mcp {
         let info = Implementation::new(&options.name, &options.version).with_title(&options.title);
         let mut stamp = MetaObject::new();
         stamp.insert("io.modelcontextprotocol/serverInfo".to_owned(), json!(info));
-        let mut config = ServerConfig::new(
-            extras.capabilities(capabilities(dispatch.guards().submission.board().is_some())),
-        )
+        let mut config = ServerConfig::new(extras.capabilities(capabilities(
+            dispatch.guards().submission.board().is_some(),
+            !options.resources.is_empty(),
+        )))
         .with_server_info(info);
         let instructions: String = options.instructions.chars().take(INSTRUCTIONS).collect();
         config.instructions = Some(instructions).filter(|text| !text.is_empty());
@@ -87,10 +90,13 @@ impl Mcp {
     }
 }
 
-fn capabilities(has_tasks: bool) -> ServerCapabilities {
+fn capabilities(has_tasks: bool, has_resources: bool) -> ServerCapabilities {
     #[expect(deprecated, reason = "clients of the older revisions still ask for log lines")]
     let mut capabilities = ServerCapabilities::builder().enable_tools().enable_logging().build();
     capabilities.logging = Some(JsonObject::new());
+    if has_resources {
+        capabilities.resources = Some(ResourcesCapability::default());
+    }
     if has_tasks {
         let extension = (tasks::EXTENSION.to_owned(), JsonObject::new());
         capabilities.extensions = Some([extension].into_iter().collect());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::extras::McpExtras;
+use crate::resources::ToolResource;
 
 /// The longest instructions that clients show in full.
 pub(crate) const INSTRUCTIONS: usize = 2_000;
@@ -27,6 +28,8 @@ pub struct McpOptions {
     pub sse: bool,
     /// Resources, prompts and raw tools beside the catalog's.
     pub extras: Option<Arc<dyn McpExtras>>,
+    /// Resources that tools of the catalog read.
+    pub resources: Vec<ToolResource>,
     /// How many sessions are kept.
     pub sessions: SessionLimits,
     /// The longest message, in bytes: a line on stdio, a body on HTTP.
@@ -44,6 +47,7 @@ impl Default for McpOptions {
             endpoints: vec!["/mcp".to_owned(), "/stream".to_owned()],
             sse: true,
             extras: None,
+            resources: Vec::new(),
             sessions: SessionLimits::default(),
             message_limit: 1024 * 1024,
         }

@@ -14,6 +14,7 @@ mod ping;
 mod races;
 mod redis;
 mod reference;
+mod resources;
 mod sessions;
 mod sharing;
 mod shell;

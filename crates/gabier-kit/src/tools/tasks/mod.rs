@@ -14,6 +14,7 @@ mod stats;
 mod status;
 mod wait;
 
+use gabier_mcp::ToolResource;
 use gabier_task::Tasks;
 use gabier_tool::{ToolDef, Toolset};
 
@@ -41,6 +42,23 @@ const TOOLS: &[ToolDef<Tasks>] = &[
     ToolDef::of::<deliveries::WebhookList>(),
     ToolDef::of::<deliveries::WebhookReplay>(),
 ];
+
+/// What tasks wrote, as resources.
+pub(crate) fn resources() -> Vec<ToolResource> {
+    let resource = |part: &str, stream: &str, description: &str| ToolResource {
+        template: format!("task://{{id}}/{part}"),
+        name: format!("task {part}"),
+        description: description.to_owned(),
+        tool: "task_output".to_owned(),
+        arguments: [("stream".to_owned(), stream.into()), ("limit".to_owned(), 10_000.into())]
+            .into_iter()
+            .collect(),
+    };
+    vec![
+        resource("log", "stdout", "What a task wrote to its standard output, as far as it is kept."),
+        resource("errors", "stderr", "What a task wrote to its standard error, as far as it is kept."),
+    ]
+}
 
 /// How many entries a page has when nobody says.
 fn page() -> usize {
