@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, pending};
-use gabier_store::queue::{CancelAck, Ended, Enqueued, NewTask, State, Step, Stream, Task, TaskId};
+use gabier_store::queue::{
+    CancelAck, Ended, Enqueued, Fence, Ms, NewTask, State, Step, Stream, Task, TaskId,
+};
 use gabier_tool::guard::{Submission, Work, run_within};
 use gabier_tool::{
     Board, Done, Error, ErrorKind, Feedback, Mode, Outcome, Patience, Progress, Result, Running, Sanitised,
     View,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use crate::attempt::{self, Start};
@@ -58,12 +60,11 @@ impl Engine {
         self.vet_callback(&task).await?;
         let backing = self.backing()?;
         if background {
-            let stored = self.enqueue(&backing, task).await?;
-            let task = self.read(&backing, id_of(&stored)).await?;
-            // Who does not wait is given the id, however soon the work ended.
-            return match stored {
-                Enqueued::New(_) => Ok(self.id_given(&backing, &work, &task)),
-                Enqueued::Existing(_) => self.handle(&backing, &work, &task),
+            let written = as_written(task.clone(), self.now_ms());
+            // Who does not wait is given the id, however soon the work ends.
+            return match self.enqueue(&backing, task).await? {
+                Enqueued::New(_) => Ok(self.id_given(&backing, &work, &written)),
+                Enqueued::Existing(id) => self.handle(&backing, &work, &self.read(&backing, &id).await?),
             };
         }
         let is_secret = work.arguments != work.kept;
@@ -288,6 +289,31 @@ impl Engine {
     /// Follows one task.
     pub(crate) fn follow(&self, backing: &Backing, id: &TaskId) -> Follow {
         Follow::new(Arc::clone(&backing.queue), Arc::clone(&self.clock), id.clone())
+    }
+}
+
+/// A task as it is once it was written, without a look into the store.
+fn as_written(asked: NewTask, now: Ms) -> Task {
+    let due = asked.run_at.filter(|at| *at > now);
+    Task {
+        asked,
+        state: if due.is_some() { State::Scheduled } else { State::Pending },
+        attempt: 0,
+        fence: Fence(0),
+        worker: None,
+        lease_until: None,
+        due,
+        cancel: None,
+        progress: None,
+        result: None,
+        error: None,
+        questions: Map::new(),
+        answers: Map::new(),
+        dead_letter: false,
+        created: now,
+        started: None,
+        finished: None,
+        updated: now,
     }
 }
 
