@@ -64,3 +64,27 @@ fn a_worker_that_is_killed_loses_its_tasks_to_another_within_its_lease() {
     assert_eq!(task["result"]["elementsTraites"], 3, "{task}");
     drop(heir);
 }
+
+#[test]
+fn a_worker_that_was_frozen_beyond_its_lease_changes_nothing_when_it_wakes() {
+    let redis = Redis::start();
+    let home = redis.home().with("GABIER_TASKS_LEASE_S", "3");
+    let server = home.serve(&["--no-worker"]).with_token(TOKEN);
+    let frozen = Worker::start(&home);
+    let id = submit(&server, 3);
+    until(&server, &id, "under way", |task| task["progress"]["done"] == 1.0);
+    let heir = Worker::start(&home);
+    frozen.signal(Signal::STOP);
+    let since = Instant::now();
+    until(&server, &id, "taken over", |task| task["attempt"] == 2);
+    assert!(since.elapsed() <= LEASE + Duration::from_secs(2), "it took {:?}", since.elapsed());
+    frozen.signal(Signal::CONT);
+    let task = until_status(&server, &id, "completed");
+    assert_eq!(task["attempt"], 2, "{task}");
+    // What wakes up has lost its task, and runs the next ones like any other.
+    drop(heir);
+    let next = submit(&server, 1);
+    let after = until_status(&server, &next, "completed");
+    assert_eq!(after["attempt"], 1, "{after}");
+    assert_eq!(look(&server, &id), task, "the zombie's result was taken");
+}
