@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use gabier_store::queue::{NewTask, TaskId, Then, ThenOn};
 use gabier_tool::guard::Work;
-use gabier_tool::{Entry, Error, Mode, Result, Retry, Terms, Timestamp};
+use gabier_tool::{Entry, Error, Mode, Result, Retry, Terms, Timestamp, without_secrets};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
@@ -124,27 +124,11 @@ impl Engine {
 
 /// Refuses arguments that could not be kept: a follower or a schedule knows no secrets.
 pub(crate) fn refuse_secrets(entry: &Entry, arguments: &Value, parameter: &str) -> Result<()> {
-    if !holds_secret(arguments, &entry.schemas().input) {
+    if without_secrets(arguments, &entry.schemas().input) == *arguments {
         return Ok(());
     }
     let message = format!("holds a secret of {}, and secrets are not kept", entry.facts.name);
     Err(Error::invalid(parameter, message))
-}
-
-fn holds_secret(value: &Value, schema: &Value) -> bool {
-    if schema.get("writeOnly").is_some_and(|mark| mark == true) {
-        return !value.is_null();
-    }
-    match value {
-        Value::Object(object) => object.iter().any(|(key, inner)| {
-            let schema = schema.get("properties").and_then(|properties| properties.get(key));
-            schema.is_some_and(|schema| holds_secret(inner, schema))
-        }),
-        Value::Array(items) => {
-            schema.get("items").is_some_and(|schema| items.iter().any(|inner| holds_secret(inner, schema)))
-        }
-        _ => false,
-    }
 }
 
 /// Takes the parameters out that dispatch added, as dispatch does.

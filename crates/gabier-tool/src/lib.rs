@@ -46,6 +46,7 @@ pub use lint::lint;
 pub use nearest::nearest;
 pub use neutralise::{Sanitised, neutralise};
 pub use redact::{REDACTED, Redactor};
+pub use shape::without_secrets;
 pub use terms::{Following, Terms};
 pub use tool::{Done, Facts, Forward, Plan, Started, Tool, ToolDef, Toolset};
 pub use types::{HostRef, HostsRef, LocalPath, Reveal, Secret, Text};

@@ -43,8 +43,9 @@ fn clean_keys(object: &mut Map<String, Value>, redactor: &Redactor, found: &mut 
 }
 
 /// The arguments with every `writeOnly` value of the schema redacted, for records and plans.
-pub(crate) fn without_secrets(arguments: &Value, schema: &Value) -> Value {
-    if schema.get("writeOnly").is_some_and(|mark| mark == true) {
+pub fn without_secrets(arguments: &Value, schema: &Value) -> Value {
+    let schema = variant(arguments, schema);
+    if schema.get("writeOnly").is_some_and(|mark| mark == true) && !arguments.is_null() {
         return REDACTED.into();
     }
     match arguments {
@@ -66,6 +67,20 @@ pub(crate) fn without_secrets(arguments: &Value, schema: &Value) -> Value {
         },
         other => other.clone(),
     }
+}
+
+/// Of a schema with variants the first that describes a value of that type.
+fn variant<'a>(value: &Value, schema: &'a Value) -> &'a Value {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let variants = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    variants.into_iter().find(|variant| variant.get("type").is_some_and(|own| own == kind)).unwrap_or(schema)
 }
 
 /// Takes the values at paths out of a result, leaving null.
@@ -158,11 +173,19 @@ mod tests {
         let schema = json!({"properties": {
             "password": {"writeOnly": true},
             "auth": {"properties": {"key": {"writeOnly": true}}},
+            "replies": {"additionalProperties": {"anyOf": [
+                {"type": "string", "writeOnly": true}, {"type": "object"},
+            ]}},
         }});
-        let arguments = json!({"password": "p", "auth": {"key": "k", "user": "u"}});
+        let arguments = json!({
+            "password": "p", "auth": {"key": "k", "user": "u"}, "replies": {"a": "typed", "b": {"secret": "name"}},
+        });
         assert_eq!(
             without_secrets(&arguments, &schema),
-            json!({"password": "[REDACTED]", "auth": {"key": "[REDACTED]", "user": "u"}}),
+            json!({
+                "password": "[REDACTED]", "auth": {"key": "[REDACTED]", "user": "u"},
+                "replies": {"a": "[REDACTED]", "b": {"secret": "name"}},
+            }),
         );
     }
 
