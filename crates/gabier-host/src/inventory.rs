@@ -85,8 +85,10 @@ impl Inventory {
                 return Ok(Added { did: Upsert::Same, record, replaced });
             }
             if self.write(alias.as_str(), &record, present.as_ref()).await? {
-                let did = if before.is_some() { Upsert::Changed } else { Upsert::Created };
-                return Ok(Added { did, record, replaced });
+                return Ok(match before {
+                    Some(_) => Added { did: Upsert::Changed, record, replaced },
+                    None => Added { did: Upsert::Created, record, replaced: Vec::new() },
+                });
             }
         }
         Err(Error::new(ErrorKind::Conflict, format!("changing the host {alias}: others keep changing it")))
@@ -377,6 +379,9 @@ mod tests {
         let added = inventory.upsert(&web1, port(2222)).await.unwrap();
         assert_eq!((added.did, added.replaced.as_slice()), (Upsert::Changed, ["port"].as_slice()));
         assert_eq!(inventory.upsert(&web1, port(2222)).await.unwrap().did, Upsert::Same);
+        let new = HostChange { host: Some("h".into()), user: Some("u".into()), ..port(2222) };
+        let added = inventory.upsert(&"web2".parse().unwrap(), new).await.unwrap();
+        assert_eq!((added.did, added.replaced.len()), (Upsert::Created, 0), "nothing was there before");
         let unknown: Alias = "web9".parse().unwrap();
         assert!(inventory.upsert(&unknown, port(22)).await.unwrap_err().message().starts_with("host:"));
     }

@@ -1,8 +1,11 @@
 //! Commands on hosts.
 
 mod advice;
+mod interactive;
 mod result;
 mod run;
+mod sequel;
+mod sequence;
 mod settings;
 
 use std::time::Duration;
@@ -16,7 +19,11 @@ use crate::hosts::reach;
 pub use settings::Settings;
 
 /// The tools of this toolset.
-pub const TOOLS: &[ToolDef<Services>] = &[ToolDef::of::<run::TaskExec>()];
+pub const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<run::TaskExec>(),
+    ToolDef::of::<interactive::TaskExecInteractive>(),
+    ToolDef::of::<sequence::TaskExecSequence>(),
+];
 
 /// What bounds a command is its own time limit, or nothing.
 const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
