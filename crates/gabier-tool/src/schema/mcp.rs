@@ -40,6 +40,22 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
     object
 }
 
+/// Leaves out how long texts, lists and maps may be: nobody writes a call by that.
+fn drop_sizes(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    for size in ["minLength", "maxLength", "minItems", "maxItems", "maxProperties"] {
+        object.remove(size);
+    }
+    for (key, inner) in object.iter_mut() {
+        match (key.as_str(), inner) {
+            ("items" | "additionalProperties", inner) => drop_sizes(inner),
+            ("properties", Value::Object(inner)) => inner.values_mut().for_each(drop_sizes),
+            ("anyOf" | "oneOf", Value::Array(inner)) => inner.iter_mut().for_each(drop_sizes),
+            _ => {}
+        }
+    }
+}
+
 /// The output schema of a tool for MCP: the envelope around its data, plans and failures included.
 pub fn mcp_output(entry: &Entry) -> Map<String, Value> {
     let mut data = mcp_schema(&entry.schemas().output, Side::Output);
