@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
+use gabier_access::secret::{Keys, Vault};
+pub use gabier_host::FakeHost;
+use gabier_host::{Alias, FakeFleet, Host as _, HostChange, Inventory};
+use gabier_store::Memory;
 use gabier_tool::guard::{AllowAll, Authority, Credential, Origin, Submission, Unlimited, Unrecorded, Work};
 use gabier_tool::{
     Call, Caller, CallerKind, Catalog, Clock, Dispatch, Done, Entry, Envelope, Guards, Permission,
@@ -11,7 +15,8 @@ use gabier_tool::{
 };
 use serde_json::{Map, Value};
 
-use crate::Services;
+use crate::hosts::{Hosts, Running};
+use crate::{Services, Settings};
 
 /// The operating system's user with every right.
 pub fn os_user() -> Caller {
@@ -43,6 +48,42 @@ pub fn token_bearer(resources: &[&str]) -> Caller {
 /// Calls a tool as the operating system's user; the answer as [`told`].
 pub async fn call_on<T: Tool<Services>>(services: Services, arguments: &str) -> String {
     call_as::<T>(&Arc::new(services), os_user(), arguments).await
+}
+
+/// Calls a tool as the operating system's user, over a host that is known by its alias; the answer as [`told`].
+pub async fn call_on_host<T: Tool<Services>>(host: &FakeHost, arguments: &str) -> String {
+    call_on::<T>(services_over(std::slice::from_ref(host)).await, arguments).await
+}
+
+/// Services over hosts that are known by their aliases, with records and a vault in memory.
+///
+/// # Panics
+///
+/// When an alias is none.
+pub async fn services_over(hosts: &[FakeHost]) -> Services {
+    let records = Arc::new(Memory::default());
+    let clock: Arc<dyn Clock> = Arc::new(StillClock::default());
+    let inventory = Inventory::new(Arc::clone(&records) as _, Arc::clone(&clock));
+    for host in hosts {
+        let alias: Alias = host.alias().parse().expect("the alias of a test is one");
+        let change = HostChange {
+            host: Some("192.0.2.1".to_owned()),
+            user: Some("root".to_owned()),
+            ..HostChange::default()
+        };
+        inventory.upsert(&alias, change).await.expect("a host of a test can be kept");
+    }
+    let keys = Keys { key: Some("7".repeat(64).into()), ..Keys::default() };
+    let vault = Vault::new(Arc::clone(&records) as _, clock, Arc::new(Redactor::new()), keys);
+    let fleet: FakeFleet = hosts.iter().cloned().collect();
+    let services = Services::open(&Settings::default(), None).expect("the default settings are sound");
+    services.reaching(Hosts {
+        inventory,
+        fleet: Arc::new(fleet),
+        vault: Arc::new(vault),
+        records,
+        running: Running::default(),
+    })
 }
 
 /// Calls a tool as someone; the answer as [`told`].

@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::Hosts;
 use crate::Services;
 
-/// Add a host or change one: connects, shows its key's fingerprint and pins it. Passwords go to the vault.
+/// Add a host or change one. Connects, shows the fingerprint of its key and pins it.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ServerAdd {
-    /// Name of the host here.
+    /// Its name here.
     alias: HostRef,
     /// Address.
     #[schemars(length(min = 1, max = 253))]
@@ -30,31 +30,33 @@ pub(super) struct ServerAdd {
     /// Private key file.
     #[schemars(length(min = 1, max = 4096), extend("x-complete" = "path"))]
     key_path: Option<String>,
-    /// Password; better `credential`.
+    /// Kept in the vault; better `credential`.
     password: Option<Secret>,
     /// Port; 22 for a new host.
     #[schemars(range(min = 1, max = 65_535))]
     port: Option<u16>,
-    /// Of the key.
+    /// Passphrase of the key.
+    #[schemars(extend("x-rare" = true))]
     passphrase: Option<Secret>,
-    /// `vault:NAME`.
+    /// Password as `vault:NAME`.
     #[schemars(length(max = 210))]
     credential: Option<String>,
     /// Offers the SSH agent's keys.
     agent: Option<bool>,
     /// Host to go through.
-    #[schemars(length(max = 64), extend("x-complete" = "host"))]
+    #[schemars(length(max = 64), extend("x-complete" = "host", "x-rare" = true))]
     jump: Option<String>,
     /// Which host keys are accepted; `accept-new` for a new host.
+    #[schemars(extend("x-rare" = true))]
     host_key: Option<HostKeyPolicy>,
     /// `SHA256:…`, for `pinned`.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), extend("x-rare" = true))]
     fingerprint: Option<String>,
     /// Groups it is in.
     #[schemars(length(max = 64))]
     groups: Option<Vec<String>>,
     /// What it is for.
-    #[schemars(length(max = 1000))]
+    #[schemars(length(max = 1000), extend("x-rare" = true))]
     description: Option<String>,
 }
 

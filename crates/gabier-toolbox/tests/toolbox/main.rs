@@ -4,8 +4,10 @@
 
 mod disks;
 mod every_tool;
+mod exec;
 mod expressions;
 mod files;
+mod hosts;
 mod machine;
 mod service_manager;
 

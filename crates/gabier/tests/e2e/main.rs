@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod faces;
 mod files;
+mod fleet;
 mod harness;
 mod http;
 mod ping;
@@ -18,6 +19,8 @@ mod resources;
 mod sessions;
 mod sharing;
 mod shell;
+#[path = "../../../gabier-ssh/tests/ssh/sshd.rs"]
+mod sshd;
 mod ssrf;
 mod stdio;
 mod store_command;

@@ -145,6 +145,8 @@ pub(crate) fn rows() -> Vec<Row> {
         row("hostkey_show", json!({"alias": "none"}), "NOT_FOUND", NEAR),
         row("hostkey_accept", json!({"alias": "none", "fingerprint": "SHA256:none"}), "NOT_FOUND", NEAR),
         row("task_exec", json!({"alias": "none", "cmd": "true"}), "NOT_FOUND", NEAR),
+        row("task_exec_interactive", json!({"alias": "none", "cmd": "true"}), "NOT_FOUND", NEAR),
+        row("task_exec_sequence", json!({"alias": "none", "commands": ["true"]}), "NOT_FOUND", NEAR),
         row("tool_search", json!({"query": "disk"}), "ok", &[]),
         row("tool_describe", json!({"name": "disk_usage"}), "ok", &[]),
         row("tool_call", json!({"name": "calculator", "arguments": {"expression": "1 + 1"}}), "ok", &[]),

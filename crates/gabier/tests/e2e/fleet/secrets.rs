@@ -1,0 +1,110 @@
+//! Planted secrets: a password, a passphrase and the answer to a prompt are found nowhere afterwards.
+
+use serde_json::json;
+
+use super::{files_below, home};
+use crate::sshd::Sshd;
+
+const PASSWORD: &str = "planted-Passw0rd-of-alice";
+const ANSWER: &str = "planted-Answ3r-to-sudo";
+const PHRASE: &str = "planted-Phras3-of-a-key";
+
+/// A secret as it may leave: raw, in hexadecimal, in base64 at every alignment.
+fn spellings(secret: &str) -> Vec<String> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut spellings = vec![secret.to_owned(), secret.bytes().map(|byte| format!("{byte:02x}")).collect()];
+    for skipped in 0..3 {
+        let whole = &secret.as_bytes()[skipped..];
+        let digits = whole.chunks_exact(3).flat_map(|group| {
+            let bits = usize::from(group[0]) << 16 | usize::from(group[1]) << 8 | usize::from(group[2]);
+            [18, 12, 6, 0].map(|shift| DIGITS[bits >> shift & 63] as char)
+        });
+        spellings.push(digits.collect());
+    }
+    spellings
+}
+
+#[test]
+fn planted_secrets_are_found_nowhere() {
+    let sshd = Sshd::new().with_account("alice", PASSWORD).start();
+    let locked = sshd.make_key("locked", "ed25519", PHRASE);
+    sshd.authorize(&locked);
+    let home = home().with("GABIER_LOG_LEVEL", "trace");
+    let mut said = String::new();
+    let mut hear = |what: &str, status: &str, text: String| {
+        assert!(text.contains(status), "{what}: {text}");
+        said.push_str(&text);
+    };
+    let address = json!({"host": "127.0.0.1", "port": sshd.port});
+    let with = |rest: serde_json::Value| {
+        let mut arguments = address.clone();
+        arguments.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        arguments
+    };
+    let server = home.serve(&[]);
+    let alice = with(json!({"alias": "alice", "user": "alice", "password": PASSWORD}));
+    hear("adding alice", "created", server.call("server_add", &alice).text());
+    let key = with(
+        json!({"alias": "key", "user": sshd.user, "key_path": locked.to_str().unwrap(), "passphrase": PHRASE}),
+    );
+    hear("adding the key", "created", server.call("server_add", &key).text());
+    let bad = with(json!({"alias": "bad", "user": "-x", "password": PASSWORD}));
+    hear("a refusal", "INVALID_ARGUMENT", server.call("server_add", &bad).text());
+    let misspelt = with(json!({"alias": "bad", "user": "x", "passwd": PASSWORD}));
+    hear("a misspelling", "INVALID_ARGUMENT", server.call("server_add", &misspelt).text());
+
+    for alias in ["alice", "key"] {
+        hear(alias, "ok", server.call("task_exec", &json!({"alias": alias, "cmd": "echo hi"})).text());
+    }
+    let echo = json!({"alias": "alice", "cmd": format!("echo {PASSWORD}; echo {PASSWORD} >&2; exit 1")});
+    // The command was the caller's own words; what the host says of them is cleaned.
+    let echoed = server.call("task_exec", &echo).json();
+    assert_eq!(
+        (&echoed["data"]["stdout"], &echoed["data"]["stderr"]),
+        (&json!("[REDACTED]\n"), &json!("[REDACTED]\n")),
+        "{echoed}"
+    );
+
+    let ask = |timeout: u32| {
+        json!({
+            "alias": "alice", "timeout": timeout,
+            "cmd": "stty -echo; printf 'Password: '; read p; echo \"got ${#p}: $p\"; printf 'Really? '; read q",
+            "responses": {"password": ANSWER}, "auto_respond": false,
+        })
+    };
+    hear("an answer", "[REDACTED]", server.call("task_exec_interactive", &ask(3)).text());
+    hear("a plan", "dry_run", {
+        let mut plan = ask(3);
+        plan["dry_run"] = true.into();
+        server.call("task_exec_interactive", &plan).text()
+    });
+    let mut later = ask(3);
+    later["background"] = true.into();
+    hear("in the background", "INVALID_ARGUMENT", server.call("task_exec_interactive", &later).text());
+    let follower = json!({
+        "alias": "alice", "cmd": "true",
+        "then": [{"on": "any", "tool": "task_exec_interactive", "arguments": ask(3)}],
+    });
+    hear("as a follower", "INVALID_ARGUMENT", server.call("task_exec", &follower).text());
+    for tool in ["server_list", "task_queue", "task_history", "queue_stats"] {
+        hear(tool, "ok", server.call(tool, &json!({})).text());
+    }
+    let done = home.run(&["server", "list", "-vv"]);
+    said.push_str(&done.stdout);
+    said.push_str(&done.stderr);
+    said.push_str(&server.stderr());
+    said.push_str(&server.stdout());
+    drop(server);
+
+    let files = files_below(&home.path(""));
+    assert!(files.len() > 2, "{files:?}");
+    for secret in [PASSWORD, ANSWER, PHRASE] {
+        for spelling in spellings(secret) {
+            assert!(!said.contains(&spelling), "{spelling} was said: {said}");
+            for (file, bytes) in &files {
+                let at = bytes.windows(spelling.len()).position(|part| part == spelling.as_bytes());
+                assert!(at.is_none(), "{spelling} is in {file}");
+            }
+        }
+    }
+}
