@@ -1,14 +1,16 @@
 //! The hosts of the inventory, reached over SSH.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use etcetera::home_dir;
 use futures::FutureExt as _;
+use futures::executor::block_on;
 use futures::future::BoxFuture;
 use gabier_access::secret::{SecretName, Vault};
-use gabier_host::{Inventory, SecretSource, Secrets};
+use gabier_host::{Alias, Inventory, SecretSource, Secrets};
 use gabier_kit::{Setup, Variable, VariableUse};
 use gabier_ssh::SshFleet;
 use gabier_tool::{Error, ErrorKind, Result, Secret};
@@ -84,9 +86,30 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable { name: "SSH_AUTH_SOCK", usage: VariableUse::Key("ssh.agent") },
 ];
 
+/// The hosts of this process, once its tools are there: what completes their names.
+#[derive(Clone, Default)]
+pub(crate) struct Known(Arc<OnceLock<Inventory>>);
+
+impl Known {
+    /// Every alias with its address, and every group.
+    pub(crate) fn names(&self) -> Vec<(String, String)> {
+        let hosts = self.0.get().and_then(|inventory| block_on(inventory.list()).ok()).unwrap_or_default();
+        let groups: BTreeSet<&Alias> = hosts.values().flat_map(|record| &record.groups).collect();
+        let groups = groups.into_iter().map(|group| (group.to_string(), "group".to_owned()));
+        hosts
+            .iter()
+            .map(|(alias, record)| {
+                (alias.to_string(), format!("{}@{}:{}", record.user, record.host, record.port))
+            })
+            .chain(groups)
+            .collect()
+    }
+}
+
 /// Joins the inventory and the transport. Nothing is connected before a call needs it.
-pub(crate) fn open(setup: &Setup<'_>) -> Result<Hosts> {
+pub(crate) fn open(setup: &Setup<'_>, known: &Known) -> Result<Hosts> {
     let inventory = Inventory::new(Arc::clone(setup.records), Arc::clone(setup.clock));
+    let _ = known.0.set(inventory.clone());
     let secrets = Arc::new(Sealed(Arc::clone(setup.vault)));
     let settings = setup.settings::<Section>()?.ssh.resolved();
     Ok(Hosts {

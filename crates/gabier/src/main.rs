@@ -21,6 +21,8 @@ const VARIABLES: &[Variable] = &[
 ];
 
 fn main() -> ExitCode {
+    let known = fleet::Known::default();
+    let completed = known.clone();
     App::new("gabier", env!("CARGO_PKG_VERSION"))
         .about("An MCP server, REST service, command line and shell over one list of tools.")
         .instructions(INSTRUCTIONS)
@@ -29,10 +31,12 @@ fn main() -> ExitCode {
         .settings::<fleet::Section>()
         .variables(VARIABLES)
         .variables(fleet::VARIABLES)
-        .tools(TOOLSETS, |setup| {
+        .tools(TOOLSETS, move |setup| {
             let services = Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir))?;
-            Ok(services.through(Arc::clone(setup.egress)).reaching(fleet::open(setup)?))
+            Ok(services.through(Arc::clone(setup.egress)).reaching(fleet::open(setup, &known)?))
         })
+        .completer("host", move || completed.names())
+        .selects("host")
         .profile("it", &["files", "monitor", "logs", "network", "math"])
         .short_route(Method::GET, "/tools/system-info", "system_info")
         .short_route(Method::POST, "/tools/ping", "ping_host")

@@ -31,9 +31,10 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
     if let (Detail::Slim, Some(Value::Object(properties))) = (detail, schema.get_mut("properties")) {
         let keeps_limit = entry.facts.effect == Effect::Exec;
         properties.retain(|name, property| {
-            let marked = |mark| property.get(mark).is_some_and(|mark| mark == true);
-            !marked("x-full") && (!marked("x-common") || (keeps_limit && name == "timeout"))
+            let is_marked = |mark: &str| property.get(mark).is_some_and(|mark| mark == true);
+            !is_marked("x-rare") && (!is_marked("x-common") || (keeps_limit && name == "timeout"))
         });
+        properties.values_mut().for_each(drop_sizes);
     }
     let mut object = object_at_root(mcp_schema(&schema, Side::Input));
     object.remove("description");

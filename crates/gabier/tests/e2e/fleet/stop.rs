@@ -34,7 +34,7 @@ fn a_command_out_of_time_leaves_no_process() {
         let answer = server.call(tool, &json!({"alias": "web1", "cmd": script, "timeout": 1})).json();
         assert_eq!(answer["code"], "COMMAND_TIMEOUT", "{script}: {answer}");
         assert_eq!(answer["details"]["stopped"], "verified", "{script}: {answer}");
-        assert_eq!(processes_with(word), [], "{script}: told to be verified");
+        assert!(processes_with(word).is_empty(), "{script}: told to be verified");
         assert!(begun.elapsed() < Duration::from_secs(20), "{script}");
     }
     let again = server.call("task_exec", &json!({"alias": "web1", "cmd": "echo on"})).json();
