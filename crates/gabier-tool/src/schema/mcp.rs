@@ -19,7 +19,8 @@ const FORMATS: [&str; 5] = ["date-time", "date", "email", "uri", "uuid"];
 /// How much of a schema is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// The small profiles: of the common parameters only the time limit of commands, and none that is marked `x-full`.
+    /// The small profiles: of the common parameters only the time limit of commands, none that is marked `x-full`, and no
+    /// bounds of sizes. All of it is taken and checked all the same.
     Slim,
     /// Everything.
     Full,
@@ -31,8 +32,8 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
     if let (Detail::Slim, Some(Value::Object(properties))) = (detail, schema.get_mut("properties")) {
         let keeps_limit = entry.facts.effect == Effect::Exec;
         properties.retain(|name, property| {
-            let is_marked = |mark: &str| property.get(mark).is_some_and(|mark| mark == true);
-            !is_marked("x-rare") && (!is_marked("x-common") || (keeps_limit && name == "timeout"))
+            let marked = |mark| property.get(mark).is_some_and(|mark| mark == true);
+            !marked("x-full") && (!marked("x-common") || (keeps_limit && name == "timeout"))
         });
         properties.values_mut().for_each(drop_sizes);
     }

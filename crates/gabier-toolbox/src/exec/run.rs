@@ -26,10 +26,10 @@ pub(super) struct TaskExec {
     timeout: Option<f64>,
     /// Hosts at once.
     #[serde(default = "super::ten")]
-    #[schemars(range(min = 1, max = 200), extend("x-rare" = true))]
+    #[schemars(range(min = 1, max = 200), extend("x-full" = true))]
     max_parallel: usize,
     /// With more failed hosts than this, no further one is begun.
-    #[schemars(range(max = 10_000), extend("x-rare" = true))]
+    #[schemars(range(max = 10_000), extend("x-full" = true))]
     max_failures: Option<usize>,
     #[serde(skip)]
     targets: Vec<Alias>,

@@ -36,7 +36,7 @@ pub(super) struct ServerAdd {
     #[schemars(range(min = 1, max = 65_535))]
     port: Option<u16>,
     /// Passphrase of the key.
-    #[schemars(extend("x-rare" = true))]
+    #[schemars(extend("x-full" = true))]
     passphrase: Option<Secret>,
     /// Password as `vault:NAME`.
     #[schemars(length(max = 210))]
@@ -44,19 +44,19 @@ pub(super) struct ServerAdd {
     /// Offers the SSH agent's keys.
     agent: Option<bool>,
     /// Host to go through.
-    #[schemars(length(max = 64), extend("x-complete" = "host", "x-rare" = true))]
+    #[schemars(length(max = 64), extend("x-complete" = "host", "x-full" = true))]
     jump: Option<String>,
     /// Which host keys are accepted; `accept-new` for a new host.
-    #[schemars(extend("x-rare" = true))]
+    #[schemars(extend("x-full" = true))]
     host_key: Option<HostKeyPolicy>,
     /// `SHA256:…`, for `pinned`.
-    #[schemars(length(max = 100), extend("x-rare" = true))]
+    #[schemars(length(max = 100), extend("x-full" = true))]
     fingerprint: Option<String>,
     /// Groups it is in.
     #[schemars(length(max = 64))]
     groups: Option<Vec<String>>,
     /// What it is for.
-    #[schemars(length(max = 1000), extend("x-rare" = true))]
+    #[schemars(length(max = 1000), extend("x-full" = true))]
     description: Option<String>,
 }
 
