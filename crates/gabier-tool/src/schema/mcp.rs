@@ -19,8 +19,8 @@ const FORMATS: [&str; 5] = ["date-time", "date", "email", "uri", "uuid"];
 /// How much of a schema is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// The small profiles: of the common parameters only the time limit of commands, none that is marked `x-full`, and no
-    /// bounds of sizes. All of it is taken and checked all the same.
+    /// The small profiles: of the common parameters only the time limit of commands, none that is marked `x-full`; no
+    /// bounds of sizes, and no words about what has no name. All of it is taken and checked all the same.
     Slim,
     /// Everything.
     Full,
@@ -35,27 +35,46 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
             let marked = |mark| property.get(mark).is_some_and(|mark| mark == true);
             !marked("x-full") && (!marked("x-common") || (keeps_limit && name == "timeout"))
         });
-        properties.values_mut().for_each(drop_sizes);
+        properties.values_mut().for_each(slim);
     }
     let mut object = object_at_root(mcp_schema(&schema, Side::Input));
     object.remove("description");
     object
 }
 
-/// Leaves out how long texts, lists and maps may be: nobody writes a call by that.
-fn drop_sizes(schema: &mut Value) {
+/// Leaves out how long texts, lists and maps may be, and that something is not the case unless said: nobody writes a
+/// call by that.
+fn slim(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     for size in ["minLength", "maxLength", "minItems", "maxItems", "maxProperties"] {
         object.remove(size);
     }
+    if object.get("default").is_some_and(|default| default == false) {
+        object.remove("default");
+    }
     for (key, inner) in object.iter_mut() {
         match (key.as_str(), inner) {
-            ("items" | "additionalProperties", inner) => drop_sizes(inner),
-            ("properties", Value::Object(inner)) => inner.values_mut().for_each(drop_sizes),
-            ("anyOf" | "oneOf", Value::Array(inner)) => inner.iter_mut().for_each(drop_sizes),
+            ("items" | "additionalProperties", inner) => slim_nameless(inner),
+            ("properties", Value::Object(inner)) => inner.values_mut().for_each(slim),
+            ("anyOf" | "oneOf", Value::Array(inner)) if !is_closed_list(inner) => {
+                inner.iter_mut().for_each(slim_nameless);
+            }
             _ => {}
         }
     }
+}
+
+/// The same for an item or a variant: the parameter that holds it says what it is.
+fn slim_nameless(schema: &mut Value) {
+    slim(schema);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("description");
+    }
+}
+
+/// True for variants that are words: each has its help.
+fn is_closed_list(variants: &[Value]) -> bool {
+    variants.iter().all(|variant| variant.get("const").is_some() || variant.get("enum").is_some())
 }
 
 /// The output schema of a tool for MCP: the envelope around its data, plans and failures included.

@@ -27,6 +27,7 @@ pub(super) struct TaskExecInteractive {
     cmd: String,
     /// False runs it without a terminal.
     #[serde(default = "yes")]
+    #[schemars(extend("x-full" = true))]
     interactive: bool,
     /// Answers yes/no questions with yes.
     #[serde(default = "yes")]
@@ -35,8 +36,8 @@ pub(super) struct TaskExecInteractive {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 64))]
     responses: BTreeMap<String, Reply>,
-    /// Seconds; 0 for no limit, 120 when absent.
-    #[schemars(range(min = 0, max = 604_800))]
+    /// Seconds; 120 when absent, 0 for no limit.
+    #[schemars(range(min = 0))]
     timeout: Option<f64>,
     #[serde(skip)]
     target: Option<Alias>,

@@ -21,8 +21,8 @@ pub(super) struct TaskExec {
     /// Command line for the account's shell.
     #[schemars(length(min = 1, max = 100_000), extend("x-aliases" = ["command"]))]
     cmd: String,
-    /// Seconds it may take; 0 for no limit, 300 when absent.
-    #[schemars(range(min = 0, max = 604_800))]
+    /// Seconds; 300 when absent, 0 for no limit.
+    #[schemars(range(min = 0))]
     timeout: Option<f64>,
     /// Hosts at once.
     #[serde(default = "super::ten")]

@@ -27,8 +27,8 @@ pub(super) struct TaskExecSequence {
     /// A shell of its own for each.
     #[serde(default)]
     isolated: bool,
-    /// Seconds for all; 0 for no limit, 300 when absent.
-    #[schemars(range(min = 0, max = 604_800))]
+    /// Seconds for all; 300 when absent, 0 for no limit.
+    #[schemars(range(min = 0))]
     timeout: Option<f64>,
     /// Hosts at once.
     #[serde(default = "super::ten")]
@@ -60,7 +60,7 @@ pub(super) struct RuledStep {
     #[schemars(length(min = 1, max = 100_000))]
     command: String,
     /// Seconds.
-    #[schemars(range(min = 0, max = 604_800))]
+    #[schemars(range(min = 0))]
     timeout: Option<f64>,
     /// Goes on after its failure.
     continue_on_error: Option<bool>,

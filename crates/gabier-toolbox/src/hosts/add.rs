@@ -30,9 +30,9 @@ pub(super) struct ServerAdd {
     /// Private key file.
     #[schemars(length(min = 1, max = 4096), extend("x-complete" = "path"))]
     key_path: Option<String>,
-    /// Kept in the vault; better `credential`.
+    /// Goes to the vault; better `credential`.
     password: Option<Secret>,
-    /// Port; 22 for a new host.
+    /// 22 for a new host.
     #[schemars(range(min = 1, max = 65_535))]
     port: Option<u16>,
     /// Passphrase of the key.
@@ -41,7 +41,8 @@ pub(super) struct ServerAdd {
     /// Password as `vault:NAME`.
     #[schemars(length(max = 210))]
     credential: Option<String>,
-    /// Offers the SSH agent's keys.
+    /// Offers the keys of the SSH agent.
+    #[schemars(extend("x-full" = true))]
     agent: Option<bool>,
     /// Host to go through.
     #[schemars(length(max = 64), extend("x-complete" = "host", "x-full" = true))]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{home, home_with, host};
+use super::{home, home_with, host, serve};
 use crate::harness::get;
 use crate::sshd::{Sshd, fingerprint, free_port};
 
@@ -38,7 +38,7 @@ fn a_host_is_added_and_a_command_runs_on_it_over_every_face() {
 
     let cmd = "echo out; echo err >&2; exit 3";
     let arguments = json!({"alias": "web1", "cmd": cmd});
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let done = home.run(&["task", "exec", "web1", cmd, "--json"]);
     assert_eq!(done.code, 3, "{done:?}");
     check(&done.json(), "warning", 3);
@@ -98,7 +98,7 @@ fn what_cannot_be_reached_says_which_host_and_why() {
 fn output_beyond_the_limit_is_cut_honestly_and_whole_in_the_task() {
     let sshd = Sshd::new().start();
     let home = home_with(&[("web1", &sshd)]);
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let answer = server.call("task_exec", &json!({"alias": "web1", "cmd": "seq 1 100000; echo end"})).json();
     let data = &answer["data"];
     assert_eq!(

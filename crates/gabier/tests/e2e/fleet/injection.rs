@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::home_with;
+use super::{home_with, serve};
 use crate::sshd::Sshd;
 
 /// Texts that leave the file behind where a shell, or an option parser, reads them as more than a word.
@@ -98,7 +98,7 @@ fn no_text_of_any_tool_for_hosts_runs_anything() {
     ));
     let canary = home.path("canary");
     let texts = hostile(canary.to_str().unwrap());
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let listed = server.get("/api/v1/tools").json();
     let (mut calls, mut tools) = (0, 0);
     for tool in listed["data"]["tools"].as_array().unwrap() {
@@ -145,7 +145,7 @@ fn no_text_of_any_tool_for_hosts_runs_anything() {
 fn the_host_gets_every_byte_of_a_command_as_it_was_given() {
     let sshd = Sshd::new().start();
     let home = home_with(&[("web1", &sshd)]);
-    let server = home.serve(&[]);
+    let server = serve(&home);
     for text in hostile("/nowhere/canary") {
         if text.contains('\u{0}') {
             continue;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{home_with, host};
+use super::{home_with, host, serve};
 use crate::harness::Home;
 use crate::sshd::{Server, Sshd};
 
@@ -23,7 +23,7 @@ fn equal_answers_are_one_group_and_the_rest_is_told_apart() {
     let (mut servers, home) = three();
     std::fs::write(servers[2].dir.path().join("word"), "other\n").unwrap();
     let cmd = "cat $HOME/word 2>/dev/null || echo same";
-    let server = home.serve(&[]);
+    let server = serve(&home);
     for alias in [json!("web"), json!("all"), json!("web0,web1,web2"), json!(["web0", "web1", "web2"])] {
         let answer = server.call("task_exec", &json!({"alias": alias, "cmd": cmd})).json();
         assert_eq!(answer["message"], "2 identical · 1 differ", "{answer}");
@@ -60,7 +60,7 @@ fn equal_answers_are_one_group_and_the_rest_is_told_apart() {
 #[test]
 fn the_output_of_each_stands_behind_its_name() {
     let (_servers, home) = three();
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let asked = json!({"alias": "web", "cmd": "echo here", "background": true});
     let id = server.call("task_exec", &asked).json()["data"]["id"].as_str().unwrap().to_owned();
     let waited = server.call("task_wait", &json!({"id": id, "timeout": 20})).json();
@@ -74,7 +74,6 @@ fn the_output_of_each_stands_behind_its_name() {
 #[test]
 fn a_token_for_one_host_reaches_no_other_by_a_group_or_all() {
     let (servers, home) = three();
-    let home = home.with("ADMIN_BOOTSTRAP_KEY", "the-key-of-the-one-who-makes-tokens");
     let made = home.call(
         "admin_create_token",
         &json!({"client_name": "one", "permissions": ["read", "write"], "resources": ["host:web1"]}),
@@ -101,7 +100,7 @@ fn a_token_for_one_host_reaches_no_other_by_a_group_or_all() {
 fn a_host_in_use_is_not_removed_without_force() {
     let sshd = Sshd::new().start();
     let home = home_with(&[("web1", &sshd)]);
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let asked = json!({"alias": "web1", "cmd": "echo begun; sleep 60", "background": true});
     let id = server.call("task_exec", &asked).json()["data"]["id"].clone();
     let begun = server.call("task_wait", &json!({"id": id, "until": "begun", "timeout": 20})).json();

@@ -21,12 +21,19 @@ fn host(alias: &str, server: &Server) -> Value {
     })
 }
 
+/// Whoever runs the server may do everything.
+const TOKEN: &str = "a-bootstrap-token-of-whoever-keeps-the-fleet";
+
 /// A home that may read the keys of the servers' folders and believes no `known_hosts`.
 fn home() -> Home {
-    Home::with_config(&format!(
-        "[ssh]\nkey_roots = [{:?}]\nknown_hosts = [\"/nowhere\"]\n",
-        std::env::temp_dir()
-    ))
+    let config = format!("[ssh]\nkey_roots = [{:?}]\nknown_hosts = [\"/nowhere\"]\n", std::env::temp_dir());
+    Home::with_config(&config).with("AUTH_TOKEN", TOKEN)
+}
+
+/// A server of that home, asked by whoever may do everything.
+#[track_caller]
+fn serve(home: &Home) -> crate::harness::Server {
+    home.serve(&[]).with_token(TOKEN)
 }
 
 /// A home that knows servers.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{files_below, home};
+use super::{files_below, home, serve};
 use crate::sshd::Sshd;
 
 const PASSWORD: &str = "planted-Passw0rd-of-alice";
@@ -41,7 +41,7 @@ fn planted_secrets_are_found_nowhere() {
         arguments.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         arguments
     };
-    let server = home.serve(&[]);
+    let server = serve(&home);
     let alice = with(json!({"alias": "alice", "user": "alice", "password": PASSWORD}));
     hear("adding alice", "created", server.call("server_add", &alice).text());
     let key = with(

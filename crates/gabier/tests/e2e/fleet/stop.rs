@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::home_with;
+use super::{home_with, serve};
 use crate::harness::PATIENCE;
 use crate::sshd::{Sshd, processes_with};
 
@@ -23,7 +23,7 @@ fn assert_gone(word: &str) {
 fn a_command_out_of_time_leaves_no_process() {
     let sshd = Sshd::new().start();
     let home = home_with(&[("web1", &sshd)]);
-    let server = home.serve(&[]);
+    let server = serve(&home);
     for (tool, word, script) in [
         ("task_exec", "7101.11", "sleep 7101.11"),
         ("task_exec", "7101.12", "sleep 7101.12 & sleep 7101.12"),
@@ -45,7 +45,7 @@ fn a_command_out_of_time_leaves_no_process() {
 fn a_cancelled_command_is_stopped_and_says_so() {
     let sshd = Sshd::new().start();
     let home = home_with(&[("web1", &sshd)]);
-    let server = home.serve(&[]);
+    let server = serve(&home);
     for (tool, key, value) in [
         ("task_exec", "cmd", json!("echo begun; sleep 7102.11")),
         ("task_exec_interactive", "cmd", json!("echo begun; sleep 7102.12")),
