@@ -3,7 +3,7 @@
 mod recent;
 
 use std::io;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use futures::future::{BoxFuture, ready};
 use gabier_tool::guard::{Audit, Ended, Intent};
@@ -20,8 +20,11 @@ use crate::config::{Log, LogFormat, LogLevel};
 /// The lines that this process wrote last: there is one log in a process.
 static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
 
-/// What changes how much is told, once something is.
-static CHANGE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// What changes how much is told and of which secrets it is cleaned, once something is told.
+static CHANGE: OnceLock<(reload::Handle<EnvFilter, Registry>, Current)> = OnceLock::new();
+
+/// The redactor of the last start.
+type Current = Arc<RwLock<Arc<Redactor>>>;
 
 /// The lines that this process wrote last.
 pub(crate) fn recent() -> &'static Recent {
@@ -34,12 +37,15 @@ pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
     let filter = EnvFilter::new(format!(
         "{level},hyper=warn,rmcp=off,reqwest=warn,hickory_proto=warn,hickory_resolver=warn"
     ));
-    // The command line is wired before it is known that its command is a server: the last start says how much is told.
-    if let Some(change) = CHANGE.get() {
+    // The command line is wired before it is known that its command is a server: the last start says how much is told,
+    // and knows the secrets.
+    if let Some((change, current)) = CHANGE.get() {
         let _ = change.reload(filter);
+        *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(redactor);
         return;
     }
-    let writer = RedactedStderr { redactor: Arc::clone(redactor) };
+    let current = Arc::new(RwLock::new(Arc::clone(redactor)));
+    let writer = RedactedStderr { redactor: Arc::clone(&current) };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -49,19 +55,20 @@ pub(crate) fn start(log: &Log, level: LogLevel, redactor: &Arc<Redactor>) {
     let subscriber = tracing_subscriber::registry().with(filter).with(lines).with(Keeper::new(recent()));
     // Another's subscriber (tests) is left alone.
     if subscriber.try_init().is_ok() {
-        let _ = CHANGE.set(change);
+        let _ = CHANGE.set((change, current));
     }
 }
 
 struct RedactedStderr {
-    redactor: Arc<Redactor>,
+    redactor: Current,
 }
 
 impl<'a> MakeWriter<'a> for RedactedStderr {
     type Writer = RedactedLine;
 
     fn make_writer(&'a self) -> RedactedLine {
-        RedactedLine { redactor: Arc::clone(&self.redactor), line: Vec::new() }
+        let redactor = Arc::clone(&self.redactor.read().unwrap_or_else(PoisonError::into_inner));
+        RedactedLine { redactor, line: Vec::new() }
     }
 }
 
