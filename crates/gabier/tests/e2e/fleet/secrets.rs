@@ -56,8 +56,10 @@ fn planted_secrets_are_found_nowhere() {
     for alias in ["alice", "key"] {
         hear(alias, "ok", server.call("task_exec", &json!({"alias": alias, "cmd": "echo hi"})).text());
     }
-    let echo = json!({"alias": "alice", "cmd": format!("echo {PASSWORD}; echo {PASSWORD} >&2; exit 1")});
-    // The command was the caller's own words; what the host says of them is cleaned.
+    // A host that tells the password by itself is cleaned like everything else.
+    std::fs::write(sshd.dir.path().join("told"), format!("{PASSWORD}\n")).unwrap();
+    let told = sshd.dir.path().join("told");
+    let echo = json!({"alias": "alice", "cmd": format!("cat {0}; cat {0} >&2; exit 1", told.display())});
     let echoed = server.call("task_exec", &echo).json();
     assert_eq!(
         (&echoed["data"]["stdout"], &echoed["data"]["stderr"]),
