@@ -57,6 +57,7 @@ fn slim(schema: &mut Value) {
             ("items" | "additionalProperties", inner) => slim_nameless(inner),
             ("properties", Value::Object(inner)) => inner.values_mut().for_each(slim),
             ("anyOf" | "oneOf", Value::Array(inner)) if !is_closed_list(inner) => {
+                inner.retain(|variant| variant.get("x-full").is_none_or(|mark| mark != true));
                 inner.iter_mut().for_each(slim_nameless);
             }
             _ => {}

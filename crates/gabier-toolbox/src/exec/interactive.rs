@@ -17,7 +17,7 @@ use super::result::CommandResult;
 use crate::Services;
 use crate::hosts::reach;
 
-/// Run a command on a host's terminal and answer its questions. A password question needs a response of its own.
+/// Run a command on a host's terminal and answer its questions.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskExecInteractive {
     /// Host.
@@ -31,8 +31,9 @@ pub(super) struct TaskExecInteractive {
     interactive: bool,
     /// Answers yes/no questions with yes.
     #[serde(default = "yes")]
+    #[schemars(extend("x-full" = true))]
     auto_respond: bool,
-    /// Answers by text or `/regex/` of the question; {"secret": NAME} takes one of the vault.
+    /// Answers by text or `/regex/` of the question; {"secret": NAME} is one of the vault.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 64))]
     responses: BTreeMap<String, Reply>,

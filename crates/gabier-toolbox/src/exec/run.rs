@@ -13,7 +13,7 @@ use crate::Services;
 use crate::hosts::fleetwide::{Fleetwide, named, on_all};
 use crate::hosts::reach;
 
-/// Run a shell command on a host, or on many and see which differ. The exit code is part of the result.
+/// Run a shell command on a host, or on several and see which differ.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskExec {
     /// Host, group, `all`, or several by commas.

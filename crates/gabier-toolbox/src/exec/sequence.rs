@@ -26,6 +26,7 @@ pub(super) struct TaskExecSequence {
     continue_on_error: bool,
     /// A shell of its own for each.
     #[serde(default)]
+    #[schemars(extend("x-full" = true))]
     isolated: bool,
     /// Seconds for all; 300 when absent, 0 for no limit.
     #[schemars(range(min = 0))]
@@ -54,7 +55,7 @@ pub(super) enum Step {
 /// A command with rules of its own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
+#[schemars(inline, extend("x-full" = true))]
 pub(super) struct RuledStep {
     /// Command line.
     #[schemars(length(min = 1, max = 100_000))]

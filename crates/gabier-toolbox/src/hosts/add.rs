@@ -33,7 +33,7 @@ pub(super) struct ServerAdd {
     /// Goes to the vault; better `credential`.
     password: Option<Secret>,
     /// 22 for a new host.
-    #[schemars(range(min = 1, max = 65_535))]
+    #[schemars(range(min = 1))]
     port: Option<u16>,
     /// Passphrase of the key.
     #[schemars(extend("x-full" = true))]

@@ -18,6 +18,7 @@ pub(super) struct ServerRemove {
     alias: HostsRef,
     /// Also while tasks run on it.
     #[serde(default)]
+    #[schemars(extend("x-full" = true))]
     force: bool,
 }
 
