@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gabier_host::{End, Execution, Output, Stopped};
-use gabier_tool::{ErrorKind, Result};
+use gabier_tool::ErrorKind;
 use gabier_toolbox::Services;
 use gabier_toolbox::testing::{FakeHost, os_user, services_over, token_bearer};
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ async fn exec(services: &Arc<Services>, tool: &str, arguments: Value) -> (String
     (code(&envelope), envelope.to_value())
 }
 
-fn timed_out() -> Result<Execution> {
+fn timed_out() -> Execution {
     let (stdout, stderr) = (Output::whole("half\n"), Output::default());
     let end = End::TimedOut { limit: Duration::from_secs(3), stopped: Stopped::Verified };
-    Ok(Execution { end, stdout, stderr, duration: Duration::from_secs(3), notes: Vec::new(), prompt: None })
+    Execution { end, stdout, stderr, duration: Duration::from_secs(3), notes: Vec::new(), prompt: None }
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn another_exit_code_than_zero_is_a_result_with_a_warning() {
 
 #[tokio::test]
 async fn a_command_out_of_time_is_a_failure_that_keeps_its_output() {
-    let host = FakeHost::named("web1").with("sleep", |_| timed_out());
+    let host = FakeHost::named("web1").with("sleep", |_| Ok(timed_out()));
     let (code, envelope) =
         exec(&over(&[&host]).await, "task_exec", json!({"alias": "web1", "cmd": "sleep 9"})).await;
     assert_eq!(code, "COMMAND_TIMEOUT");
@@ -169,7 +169,7 @@ async fn a_sequence_stops_at_the_first_failure_unless_told_otherwise() {
 
 #[tokio::test]
 async fn a_step_out_of_time_fails_the_sequence_and_keeps_what_was_done() {
-    let host = FakeHost::named("web1").answering("a", "1\n").with("slow", |_| timed_out());
+    let host = FakeHost::named("web1").answering("a", "1\n").with("slow", |_| Ok(timed_out()));
     let services = over(&[&host]).await;
     let arguments = json!({"alias": "web1", "commands": ["a", "slow", "a"]});
     let (code, envelope) = exec(&services, "task_exec_sequence", arguments).await;

@@ -150,7 +150,8 @@ fn the_host_gets_every_byte_of_a_command_as_it_was_given() {
         if text.contains('\u{0}') {
             continue;
         }
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.concat();
         let cmd = format!("printf %s {} | od -An -v -tx1 | tr -d ' \\n'", quote(&text));
         for (tool, key, value, place) in [
             ("task_exec", "cmd", json!(cmd), "/data/stdout"),

@@ -26,7 +26,8 @@ const TOKEN: &str = "a-bootstrap-token-of-whoever-keeps-the-fleet";
 
 /// A home that may read the keys of the servers' folders and believes no `known_hosts`.
 fn home() -> Home {
-    let config = format!("[ssh]\nkey_roots = [{:?}]\nknown_hosts = [\"/nowhere\"]\n", std::env::temp_dir());
+    let keys = std::env::temp_dir();
+    let config = format!("[ssh]\nkey_roots = [\"{}\"]\nknown_hosts = [\"/nowhere\"]\n", keys.display());
     Home::with_config(&config).with("AUTH_TOKEN", TOKEN)
 }
 

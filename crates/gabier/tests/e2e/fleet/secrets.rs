@@ -12,7 +12,8 @@ const PHRASE: &str = "planted-Phras3-of-a-key";
 /// A secret as it may leave: raw, in hexadecimal, in base64 at every alignment.
 fn spellings(secret: &str) -> Vec<String> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut spellings = vec![secret.to_owned(), secret.bytes().map(|byte| format!("{byte:02x}")).collect()];
+    let hex: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut spellings = vec![secret.to_owned(), hex.concat()];
     for skipped in 0..3 {
         let whole = &secret.as_bytes()[skipped..];
         let digits = whole.chunks_exact(3).flat_map(|group| {
