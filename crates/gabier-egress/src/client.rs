@@ -29,7 +29,7 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 pub const DIRECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// The name we go by.
-const USER_AGENT: &str = concat!("gabier/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("gabier/", env!("CARGO_PKG_VERSION"));
 
 /// The only way out over HTTP.
 pub struct Egress {
@@ -263,14 +263,14 @@ async fn read(url: Url, mut response: reqwest::Response) -> Result<Page> {
     Ok(Page { url, status, headers, body: body.freeze(), truncated })
 }
 
-fn late(host: String, limit: Duration) -> Error {
+pub(crate) fn late(host: String, limit: Duration) -> Error {
     let seconds = limit.as_secs_f64();
     Error::new(ErrorKind::Timeout, format!("{host} did not answer within {seconds} s"))
         .with("host", host)
         .with("limit_s", seconds)
 }
 
-fn failed(url: &Url, reason: impl Into<String>) -> Error {
+pub(crate) fn failed(url: &Url, reason: impl Into<String>) -> Error {
     let (host, reason) = (place(url), reason.into());
     Error::new(ErrorKind::ConnectionFailed, format!("requesting {host} failed: {reason}"))
         .with("host", url.host_str().unwrap_or_default())

@@ -6,6 +6,7 @@
 
 mod address;
 mod client;
+mod over;
 mod resolve;
 mod settings;
 mod vet;
@@ -13,6 +14,7 @@ mod vet;
 pub use address::{Class, classify};
 pub use client::{BODY_LIMIT, DIRECT_LIMIT, Egress, MAX_REDIRECTS, Page, Request, TIME_LIMIT, reason_of};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use over::{destination, send_over};
 pub use resolve::{Names, SystemNames};
 pub use settings::{Allow, Cidr, Settings};
 pub use vet::{Reach, Refusal};
