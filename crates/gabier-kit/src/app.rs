@@ -43,6 +43,7 @@ pub struct App {
     pub(crate) checks: Vec<Box<dyn Check>>,
     pub(crate) commands: Vec<Box<dyn OwnCommand>>,
     pub(crate) parts: Vec<Arc<dyn Health>>,
+    pub(crate) diagnoses: Vec<(&'static str, &'static str)>,
     pub(crate) completers: Completers,
     pub(crate) selects: Option<&'static str>,
     pub(crate) extras: Option<Arc<dyn McpExtras>>,
@@ -101,6 +102,7 @@ impl App {
             checks: Vec::new(),
             commands: Vec::new(),
             parts: Vec::new(),
+            diagnoses: Vec::new(),
             completers: Completers::new(),
             selects: None,
             extras: None,
@@ -192,6 +194,13 @@ impl App {
     #[must_use]
     pub fn part(mut self, part: impl Health) -> Self {
         self.parts.push(Arc::new(part));
+        self
+    }
+
+    /// Adds a part to `system_diagnostics`: the answer of a tool that needs no arguments, with the caller's own rights.
+    #[must_use]
+    pub fn diagnosis(mut self, part: &'static str, tool: &'static str) -> Self {
+        self.diagnoses.push((part, tool));
         self
     }
 

@@ -72,7 +72,8 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
     let vault = Vault::new(Arc::clone(&store) as _, Arc::clone(&clock), Arc::clone(&redactor), keys);
     let vault = Arc::new(vault);
 
-    let services = Arc::new(Services::new(&name, app.version, Arc::clone(&health)));
+    let services = Services::new(&name, app.version, Arc::clone(&health)).diagnosing(&app.diagnoses);
+    let services = Arc::new(services);
     let mut catalog = Catalog::new();
     let egress = Arc::new(Egress::new(config.egress.clone()));
     let records: Arc<dyn StoredRecords> = Arc::clone(&store) as _;

@@ -17,13 +17,22 @@ pub(crate) struct Services {
     pub(crate) version: String,
     /// How the parts of the server are.
     pub(crate) health: Arc<dyn Health>,
+    /// What `system_diagnostics` shows: parts, each with the tool that tells its state.
+    pub(crate) parts: Vec<(&'static str, &'static str)>,
     dispatch: OnceLock<Weak<Dispatch>>,
 }
 
 impl Services {
     /// Services that know no dispatch yet: it is made of the catalog that these are bound in.
     pub(crate) fn new(name: &str, version: &str, health: Arc<dyn Health>) -> Self {
-        Self { name: name.to_owned(), version: version.to_owned(), health, dispatch: OnceLock::new() }
+        let (name, version) = (name.to_owned(), version.to_owned());
+        Self { name, version, health, parts: vec![("queue", "queue_stats")], dispatch: OnceLock::new() }
+    }
+
+    /// The same with further parts in `system_diagnostics`.
+    pub(crate) fn diagnosing(mut self, parts: &[(&'static str, &'static str)]) -> Self {
+        self.parts.extend_from_slice(parts);
+        self
     }
 
     /// Closes the circle.

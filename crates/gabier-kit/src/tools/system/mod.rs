@@ -1,6 +1,7 @@
 //! The server itself: how it is and what it offers.
 
 mod about;
+mod diagnostics;
 mod health;
 mod logs;
 
@@ -13,4 +14,5 @@ pub(crate) const TOOLS: &[ToolDef<Services>] = &[
     ToolDef::of::<health::SystemHealth>(),
     ToolDef::of::<about::SystemAbout>(),
     ToolDef::of::<logs::TaskLogs>(),
+    ToolDef::of::<diagnostics::SystemDiagnostics>(),
 ];
