@@ -1,5 +1,6 @@
 //! The tools gabier ships, one file each, in folders by toolset.
 
+pub mod apis;
 pub mod demo;
 pub mod exec;
 pub mod files;
@@ -23,6 +24,7 @@ pub const TOOLSETS: &[Toolset<Services>] = &[
     Toolset { name: "files", tools: files::TOOLS },
     Toolset { name: "monitor", tools: monitor::TOOLS },
     Toolset { name: "logs", tools: logs::TOOLS },
+    Toolset { name: "apis", tools: apis::TOOLS },
     Toolset { name: "network", tools: network::TOOLS },
     Toolset { name: "math", tools: math::TOOLS },
     Toolset { name: "demo", tools: demo::TOOLS },

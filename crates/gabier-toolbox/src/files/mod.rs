@@ -1,7 +1,10 @@
-//! Files of the machine gabier runs on.
+//! Files of the machine gabier runs on, and their way to hosts and back.
 
+mod pace;
 mod read;
 mod roots;
+mod transfer;
+mod transfer_multi;
 
 use gabier_tool::ToolDef;
 
@@ -10,4 +13,8 @@ use crate::Services;
 pub use roots::{Opened, Roots, Settings};
 
 /// The tools of this toolset.
-pub const TOOLS: &[ToolDef<Services>] = &[ToolDef::of::<read::ReadFile>()];
+pub const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<transfer::TaskTransfer>(),
+    ToolDef::of::<transfer_multi::TaskTransferMulti>(),
+    ToolDef::of::<read::ReadFile>(),
+];

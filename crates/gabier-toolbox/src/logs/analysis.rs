@@ -3,15 +3,21 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gabier_tool::{Context, Effect, Error, ErrorKind, LocalPath, Mode, Outcome, Result, Tool};
+use gabier_host::{Alias, Command, Spread, quote};
+use gabier_tool::{Context, Effect, Error, ErrorKind, HostsRef, Mode, Outcome, Result, Tool};
 use regex::bytes::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::tail::Tail;
+use super::newest::{host_path, text_of};
+use super::tail::{MOST, Tail};
 use crate::Services;
+use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::reach;
+use crate::monitor::fixed::{TOOL_LIMIT, ask, comparable, refusal, script};
 
 /// How many matches are shown: the newest.
 const SHOWN: usize = 50;
@@ -22,11 +28,13 @@ const SEARCHED: usize = 64 * 1024;
 /// How much of a match is shown, in bytes.
 const TEXT: usize = 600;
 
-/// Find a pattern in the last lines of a local log file.
+/// Find a pattern in the last lines of a log file, here or on hosts.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LogAnalysis {
     /// Path.
-    log_file: LocalPath,
+    // No resource of its own: what `root:` allows is checked where a local file is opened.
+    #[schemars(length(min = 1, max = 4096), extend("x-complete" = "path"))]
+    log_file: String,
     /// Regular expression; case is ignored.
     #[schemars(length(min = 1, max = 1024))]
     pattern: String,
@@ -34,6 +42,8 @@ pub(super) struct LogAnalysis {
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 1_000_000))]
     lines: u32,
+    /// Hosts; this machine when absent.
+    alias: Option<HostsRef>,
 }
 
 /// What was found.
@@ -65,19 +75,52 @@ impl Tool<Services> for LogAnalysis {
     const EFFECT: Effect = Effect::Read;
     const MODE: Mode = Mode::Hybrid;
     const KEYWORDS: &'static str = "grep search tail errors syslog regex journal journaux erreurs chercher";
-    type Output = Found;
+    const LIMIT: Duration = TOOL_LIMIT;
+    type Output = Fleetwide<Found>;
 
-    async fn run(self, ctx: &Context<Services>) -> Result<Found> {
+    async fn prepare(&mut self, ctx: &Context<Services>) -> Result<()> {
+        match &self.alias {
+            Some(alias) => reach::targets(ctx, alias).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn run(self, ctx: &Context<Services>) -> Result<Self::Output> {
         let regex = regex_of(&self.pattern)?;
+        match &self.alias {
+            None => self.here(ctx, regex).await.map(Fleetwide::One),
+            Some(alias) => {
+                let targets = reach::targets(ctx, alias).await?;
+                let one = |alias: Alias| self.there(ctx, alias, regex.clone());
+                on_all(ctx, targets, Spread::default(), one, |found| comparable(&found)).await
+            }
+        }
+    }
+
+    fn outcome(output: &Self::Output) -> Outcome {
+        output.outcome(|found| {
+            if !found.is_cut {
+                return Outcome::default();
+            }
+            let (file, scanned) = (&found.file, found.scanned);
+            Outcome::warning(format!(
+                "the lines of {file} are so long that only the last {scanned} were searched"
+            ))
+        })
+    }
+}
+
+impl LogAnalysis {
+    async fn here(&self, ctx: &Context<Services>, regex: Regex) -> Result<Found> {
         let (services, caller) = (Arc::clone(&ctx.services), ctx.caller().clone());
+        let (file, lines) = (self.log_file.clone(), self.lines as usize);
         let stop = CancellationToken::new();
         let given_up = stop.clone();
         // The search ends with the call, also when the call is dropped at its limit.
         let _end = stop.drop_guard();
         crate::blocking(move || {
-            let file = self.log_file.0;
             let opened = services.files.open_file(&caller, "log_file", Path::new(&file))?;
-            let tail = Tail::read(&opened.file, opened.size, self.lines as usize).map_err(|error| {
+            let tail = Tail::read(&opened.file, opened.size, lines).map_err(|error| {
                 Error::new(ErrorKind::Unavailable, format!("reading {file}")).with_source(error)
             })?;
             if is_compressed(&opened.file) {
@@ -88,14 +131,20 @@ impl Tool<Services> for LogAnalysis {
         .await
     }
 
-    fn outcome(output: &Found) -> Outcome {
-        if output.is_cut {
-            return Outcome::warning(format!(
-                "the lines of {} are so long that only the last {} were searched",
-                output.file, output.scanned
-            ));
+    async fn there(&self, ctx: &Context<Services>, alias: Alias, regex: Regex) -> Result<Found> {
+        let (file, lines) = (self.log_file.clone(), self.lines);
+        let path = quote(&host_path(&file));
+        let command = script(format!("tail -n {lines} -- {path} | tail -c {MOST}"));
+        let ran = ask(ctx, &alias, Command { keep: MOST + 1, ..command }).await?;
+        if ran.stdout.bytes == 0 && ran.stderr.bytes > 0 {
+            return Err(refusal(&alias, &format!("reading {file}"), &ran));
         }
-        Outcome::default()
+        let is_cut = ran.stdout.bytes >= MOST as u64;
+        let stop = CancellationToken::new();
+        let given_up = stop.clone();
+        let _end = stop.drop_guard();
+        let tail = Tail::of(ran.stdout.head, is_cut);
+        crate::blocking(move || search(file, &tail, &regex, &given_up)).await
     }
 }
 
@@ -151,24 +200,8 @@ fn search(file: String, tail: &Tail, regex: &Regex, given_up: &CancellationToken
         }
     }
     found.matches =
-        newest.into_iter().map(|(line_no, line)| Match { line_no, text: text_of(line) }).collect();
+        newest.into_iter().map(|(line_no, line)| Match { line_no, text: text_of(line, TEXT) }).collect();
     Ok(found)
-}
-
-/// A line as text, bytes that are none as `\xNN`, and cut when long.
-fn text_of(line: &[u8]) -> String {
-    let shown = &line[..line.len().min(TEXT)];
-    let mut text = String::with_capacity(shown.len());
-    for chunk in shown.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    if shown.len() < line.len() {
-        text.push_str(" … (");
-        text.push_str(&line.len().to_string());
-        text.push_str(" bytes)");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -223,11 +256,5 @@ mod tests {
         let arguments = r#"{"log_file": "LOG", "pattern": "a"}"#;
         let expected = "INVALID_ARGUMENT log_file: LOG is compressed; name a plain file";
         check(b"\x1f\x8b\x08\x00 and so on", arguments, expected).await;
-    }
-
-    #[test]
-    fn foreign_bytes_are_shown_and_long_lines_cut() {
-        assert_eq!(text_of(b"caf\xe9!"), "caf\\xe9!");
-        assert_eq!(text_of(&[b'a'; 700]), format!("{} … (700 bytes)", "a".repeat(600)));
     }
 }

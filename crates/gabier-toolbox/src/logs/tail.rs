@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// The most that is held of a file: 16 MiB.
-const MOST: u64 = 16 * 1024 * 1024;
+pub(super) const MOST: usize = 16 * 1024 * 1024;
 
 /// How much is read at once.
 const BLOCK: u64 = 64 * 1024;
@@ -23,7 +23,7 @@ impl Tail {
         let mut blocks: Vec<Vec<u8>> = Vec::new();
         let (mut start, mut breaks) = (size, 0);
         // The last line ends with a break or without one: one break more than lines is always enough.
-        while start > 0 && breaks <= lines && size - start < MOST {
+        while start > 0 && breaks <= lines && size - start < MOST as u64 {
             let length = BLOCK.min(start);
             start -= length;
             let block = read_at(file, start, length)?;
@@ -35,6 +35,11 @@ impl Tail {
         let is_cut = kept.is_none() && start > 0;
         bytes.drain(..kept.unwrap_or(0));
         Ok(Self { bytes, is_cut })
+    }
+
+    /// The end of a file elsewhere, as it was read there.
+    pub(super) fn of(bytes: Vec<u8>, is_cut: bool) -> Self {
+        Self { bytes, is_cut }
     }
 
     /// The lines, oldest first, without their breaks.
@@ -105,8 +110,9 @@ mod tests {
     #[test]
     fn one_endless_line_is_held_in_part_and_says_so() {
         let file = tempfile::tempfile().unwrap();
-        file.set_len(MOST * 4).unwrap();
-        let tail = Tail::read(&file, MOST * 4, 1).unwrap();
-        assert!(tail.is_cut && tail.bytes.len() as u64 <= MOST + BLOCK);
+        let most = MOST as u64;
+        file.set_len(most * 4).unwrap();
+        let tail = Tail::read(&file, most * 4, 1).unwrap();
+        assert!(tail.is_cut && tail.bytes.len() as u64 <= most + BLOCK);
     }
 }

@@ -1,10 +1,15 @@
-//! The state of the machine gabier runs on.
+//! The state of the machine gabier runs on, and of hosts.
 
 mod disk;
+mod fail2ban;
+pub(crate) mod fixed;
 mod mounts;
+mod pool;
 mod process;
+mod resources;
 mod sample;
 mod service;
+mod services;
 mod system;
 
 use gabier_tool::ToolDef;
@@ -15,6 +20,10 @@ use crate::Services;
 
 /// The tools of this toolset.
 pub const TOOLS: &[ToolDef<Services>] = &[
+    ToolDef::of::<resources::GetSystemResources>(),
+    ToolDef::of::<services::GetServicesStatus>(),
+    ToolDef::of::<fail2ban::GetFail2banStatus>(),
+    ToolDef::of::<pool::PoolStats>(),
     ToolDef::of::<system::SystemInfo>(),
     ToolDef::of::<disk::DiskUsage>(),
     ToolDef::of::<process::ProcessList>(),

@@ -1,17 +1,21 @@
-//! The state of a service, from systemd over D-Bus.
+//! The state of a service: of this machine from systemd over D-Bus, of a host from its `systemctl`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use gabier_host::{Alias, Spread};
 use gabier_tool::{
-    Context, Effect, Error, ErrorKind, Mode, Outcome, Profile, Result, Status, Timestamp, Tool, iso,
+    Context, Effect, Error, ErrorKind, HostsRef, Mode, Outcome, Profile, Result, Status, Timestamp, Tool, iso,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
+use super::fixed::{TOOL_LIMIT, ask as remote, comparable, program, refusal};
 use crate::Services;
+use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::reach;
 
 /// How long the bus may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,6 +28,8 @@ pub(super) struct CheckService {
     /// Unit, such as `ssh`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]{0,254}$"))]
     service: String,
+    /// Hosts; this machine when absent.
+    alias: Option<HostsRef>,
 }
 
 /// The state of a service.
@@ -49,24 +55,64 @@ impl Tool<Services> for CheckService {
     const MODE: Mode = Mode::Hybrid;
     const PROFILE: Profile = Profile::Core;
     const KEYWORDS: &'static str = "systemd systemctl unit daemon running status service démon état";
-    type Output = ServiceState;
+    const LIMIT: Duration = TOOL_LIMIT;
+    type Output = Fleetwide<ServiceState>;
 
-    async fn run(self, ctx: &Context<Services>) -> Result<ServiceState> {
+    async fn prepare(&mut self, ctx: &Context<Services>) -> Result<()> {
+        match &self.alias {
+            Some(alias) => reach::targets(ctx, alias).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn run(self, ctx: &Context<Services>) -> Result<Self::Output> {
         let unit = unit_name(self.service);
-        let asked = Box::pin(ask(&ctx.services.monitor.bus_address, &unit));
-        let properties = match select(asked, ctx.clock().sleep(PATIENCE)).await {
-            Either::Left((properties, _)) => properties.map_err(not_available)?,
-            Either::Right(_) => {
-                let message = format!("the service manager did not answer within {} s", PATIENCE.as_secs());
-                return Err(Error::new(ErrorKind::Timeout, message));
+        match &self.alias {
+            None => here(ctx, unit).await.map(Fleetwide::One),
+            Some(alias) => {
+                let targets = reach::targets(ctx, alias).await?;
+                let one = |alias: Alias| there(ctx, alias, unit.clone());
+                on_all(ctx, targets, Spread::default(), one, |state| comparable(&state)).await
             }
-        };
-        Ok(state_of(unit, &properties))
+        }
     }
 
-    fn outcome(output: &ServiceState) -> Outcome {
-        Outcome::of(if output.exists { Status::Ok } else { Status::NotFound })
+    fn outcome(output: &Self::Output) -> Outcome {
+        output.outcome(|state| Outcome::of(if state.exists { Status::Ok } else { Status::NotFound }))
     }
+}
+
+async fn here(ctx: &Context<Services>, unit: String) -> Result<ServiceState> {
+    let asked = Box::pin(ask(&ctx.services.monitor.bus_address, &unit));
+    let properties = match select(asked, ctx.clock().sleep(PATIENCE)).await {
+        Either::Left((properties, _)) => properties.map_err(not_available)?,
+        Either::Right(_) => {
+            let message = format!("the service manager did not answer within {} s", PATIENCE.as_secs());
+            return Err(Error::new(ErrorKind::Timeout, message));
+        }
+    };
+    let word = |name: &str| {
+        let word: Option<&str> = properties.get(name).and_then(|value| value.downcast_ref().ok());
+        word.unwrap_or_default().to_owned()
+    };
+    let since =
+        |name: &str| properties.get(name).and_then(|value| value.downcast_ref().ok()).and_then(moment);
+    Ok(state_of(unit, word, since))
+}
+
+async fn there(ctx: &Context<Services>, alias: Alias, unit: String) -> Result<ServiceState> {
+    let names = "LoadState,ActiveState,SubState,UnitFileState,Description,\
+        ActiveEnterTimestamp,InactiveEnterTimestamp";
+    let command = program(["systemctl", "show", "--no-pager", "--property", names, "--", &unit]);
+    // The manager's times are then written in UTC.
+    let ran = remote(ctx, &alias, command.with_env("TZ", "UTC")).await?;
+    let text = ran.stdout.text();
+    let properties: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    if !ran.is_success() || !properties.contains_key("LoadState") {
+        return Err(refusal(&alias, "asking the service manager", &ran));
+    }
+    let word = |name: &str| properties.get(name).copied().unwrap_or_default().to_owned();
+    Ok(state_of(unit, word, |name| written_moment(&word(name))))
 }
 
 /// A name without a type of unit is a service's.
@@ -117,11 +163,11 @@ fn not_available(error: zbus::Error) -> Error {
         .with_source(error)
 }
 
-fn state_of(service: String, properties: &HashMap<String, OwnedVariant>) -> ServiceState {
-    let word = |name: &str| {
-        let word: Option<&str> = properties.get(name).and_then(|value| value.downcast_ref().ok());
-        word.unwrap_or_default().to_owned()
-    };
+fn state_of(
+    service: String,
+    word: impl Fn(&str) -> String,
+    since: impl Fn(&str) -> Option<String>,
+) -> ServiceState {
     let (load, active, sub) = (word("LoadState"), word("ActiveState"), word("SubState"));
     if load == "not-found" {
         let detail = "there is no such unit".to_owned();
@@ -136,7 +182,7 @@ fn state_of(service: String, properties: &HashMap<String, OwnedVariant>) -> Serv
         service,
         active: is_active,
         enabled: matches!(file.as_str(), "enabled" | "enabled-runtime"),
-        since: properties.get(changed).and_then(|value| value.downcast_ref().ok()).and_then(moment),
+        since: since(changed),
         detail: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
         exists: true,
     }
@@ -148,9 +194,42 @@ fn moment(microseconds: u64) -> Option<String> {
     Timestamp::from_timestamp_micros(microseconds).map(iso)
 }
 
+/// Such as `Fri 2026-01-02 03:04:05 UTC`; nothing and `n/a` = never.
+fn written_moment(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace().skip(1);
+    let (day, time) = (words.next()?, words.next()?);
+    format!("{day}T{time}Z").parse::<Timestamp>().ok().map(iso)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{FakeHost, call_on_host};
+
+    #[tokio::test]
+    async fn a_service_of_a_host_is_read_from_its_manager() {
+        let words = "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n\
+            Description=OpenBSD Secure Shell server\nActiveEnterTimestamp=Fri 2026-01-02 03:04:05 UTC\n";
+        let begin = "exec env 'LC_ALL=C' 'TZ=UTC' sh -c 'systemctl show";
+        let host = FakeHost::named("web1").answering(begin, words);
+        let found = call_on_host::<CheckService>(&host, r#"{"alias": "web1", "service": "ssh"}"#).await;
+        let expected = r#"{"service":"ssh.service","active":true,"enabled":true,"since":"2026-01-02T03:04:05.000Z","detail":"active (running), loaded, enabled, OpenBSD Secure Shell server"}"#;
+        assert_eq!(found, expected);
+        assert!(host.asked()[0].ends_with(" -- ssh.service'"), "{:?}", host.asked());
+    }
+
+    #[tokio::test]
+    async fn a_host_without_the_manager_or_the_unit_says_so() {
+        let call = r#"{"alias": "web1", "service": "x"}"#;
+        let bare = FakeHost::named("web1");
+        let found = call_on_host::<CheckService>(&bare, call).await;
+        assert!(found.starts_with("NOT_AVAILABLE "), "{found}");
+        let begin = "exec env 'LC_ALL=C' 'TZ=UTC' sh -c 'systemctl show";
+        let words = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n";
+        let host = FakeHost::named("web1").answering(begin, words);
+        let found = call_on_host::<CheckService>(&host, call).await;
+        assert!(found.starts_with("not_found "), "{found}");
+    }
 
     #[test]
     fn a_name_without_a_unit_type_is_a_services() {

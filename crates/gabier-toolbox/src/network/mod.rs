@@ -47,6 +47,11 @@ impl Network {
         Self { settings: settings.clone(), egress, resolver: OnceLock::new() }
     }
 
+    /// The way out over HTTP.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
     pub(crate) fn go_through(&mut self, egress: Arc<Egress>) {
         self.egress = egress;
     }

@@ -1,12 +1,15 @@
 //! Hosts from the outside: the real binary against real servers.
 
+mod apis;
 mod first;
 mod injection;
 mod keys;
 mod many;
+mod monitor;
 mod secrets;
 mod stop;
 mod terminal;
+mod transfer;
 
 use serde_json::{Value, json};
 
