@@ -36,9 +36,10 @@ pub(super) struct ApiAdd {
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{0,50}$"), extend("x-full" = true))]
     auth_scheme: Option<String>,
     /// User.
-    #[schemars(regex(pattern = r"^[^:\r\n]{1,255}$"))]
+    #[schemars(regex(pattern = r"^[^:\r\n]{1,255}$"), extend("x-full" = true))]
     htpasswd_user: Option<String>,
     /// Password, or `vault:NAME`.
+    #[schemars(extend("x-full" = true))]
     htpasswd_pass: Option<Secret>,
     /// Notes.
     #[schemars(length(max = 2000), extend("x-full" = true))]

@@ -26,7 +26,7 @@ pub(super) struct GetDockerLogs {
     #[schemars(range(min = 1, max = 10_000))]
     lines: u32,
     /// Such as `10m` or `2026-01-31T10:00:00Z`.
-    #[schemars(regex(pattern = r"^[0-9][0-9A-Za-z:.+-]{0,63}$"))]
+    #[schemars(regex(pattern = r"^[0-9][0-9A-Za-z:.+-]{0,63}$"), extend("x-full" = true))]
     since: Option<String>,
     /// Tell when each was written.
     #[serde(default)]

@@ -27,6 +27,7 @@ pub(super) struct GetPm2Logs {
     lines: u32,
     /// Only what they wrote as errors.
     #[serde(default)]
+    #[schemars(extend("x-full" = true))]
     errors: bool,
 }
 
