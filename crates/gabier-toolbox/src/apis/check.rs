@@ -18,7 +18,7 @@ use crate::Services;
 use crate::hosts::{Hosts, reach};
 use crate::monitor::fixed::TOOL_LIMIT;
 
-/// Check whether an API of the catalogue is up, from here or from a host.
+/// Check whether an API is up, from here or from a host.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ApiCheck {
     /// Name of the API.

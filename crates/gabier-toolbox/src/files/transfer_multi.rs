@@ -20,7 +20,7 @@ const AT_ONCE: usize = 4;
 /// How many failures are listed.
 const LISTED: usize = 100;
 
-/// Copy files to a host or from it; equal copies there are left alone.
+/// Copy files to a host or from it; equal copies are left alone.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskTransferMulti {
     /// Host.
