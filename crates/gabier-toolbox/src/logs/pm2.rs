@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join;
 use gabier_host::{Alias, Command, Output, Spread};
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Tool};
 use schemars::JsonSchema;
@@ -61,7 +62,7 @@ impl GetPm2Logs {
     async fn one(&self, ctx: &Context<Services>, alias: Alias) -> Result<LogLines> {
         let output =
             async { if self.errors { Ok(Output::default()) } else { self.read(ctx, &alias, "--out").await } };
-        let (output, errors) = futures::join!(output, self.read(ctx, &alias, "--err"));
+        let (output, errors) = join(output, self.read(ctx, &alias, "--err")).await;
         Ok(LogLines::of(ctx, &output?, &errors?).without(is_heading))
     }
 

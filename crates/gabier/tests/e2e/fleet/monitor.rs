@@ -34,8 +34,8 @@ impl Bench {
         Self { home, _server: server, programs: folder }
     }
 
-    fn ask(&self, tool: &str, arguments: Value) -> Value {
-        self.home.call(tool, &arguments)
+    fn ask(&self, tool: &str, arguments: &Value) -> Value {
+        self.home.call(tool, arguments)
     }
 
     fn asked(&self) -> String {
@@ -46,7 +46,7 @@ impl Bench {
 #[test]
 fn resources_are_those_of_the_machine() {
     let bench = Bench::start(&[]);
-    let found = bench.ask("get_system_resources", json!({"alias": "web1"}));
+    let found = bench.ask("get_system_resources", &json!({"alias": "web1"}));
     let data = &found["data"];
     assert_eq!(found["status"], "ok", "{found}");
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
@@ -69,7 +69,7 @@ fn services_are_listed_and_a_missing_source_is_named() {
         ("docker", "printf 'db\\tUp 3 hours (healthy)\\nold\\tExited (0) 2 days ago\\n'"),
         ("systemctl", "echo 'System has not been booted with systemd as init system' >&2; exit 1"),
     ]);
-    let found = bench.ask("get_services_status", json!({"alias": "web1"}));
+    let found = bench.ask("get_services_status", &json!({"alias": "web1"}));
     let data = &found["data"];
     let docker = json!([
         {"name": "db", "status": "Up 3 hours (healthy)"}, {"name": "old", "status": "Exited (0) 2 days ago"},
@@ -100,13 +100,13 @@ fn logs_are_read_with_the_words_that_were_meant() {
         ("pm2", "case \"$*\" in *--err*) echo oops;; *) echo hello;; esac"),
     ]);
     let found = bench
-        .ask("get_docker_logs", json!({"alias": "web1", "container": "db", "lines": 3, "timestamps": true}));
+        .ask("get_docker_logs", &json!({"alias": "web1", "container": "db", "lines": 3, "timestamps": true}));
     let expected = json!({"lines": ["line 1", "line 2", "line 3"], "stderr": ["warn"], "truncated": false});
     assert_eq!(found["data"], expected, "{found}");
     let missing =
-        bench.ask("get_docker_logs", json!({"alias": "web1", "container": "x", "timestamps": true}));
+        bench.ask("get_docker_logs", &json!({"alias": "web1", "container": "x", "timestamps": true}));
     assert_eq!(missing["code"], "NOT_FOUND", "{missing}");
-    let found = bench.ask("get_pm2_logs", json!({"alias": "web1", "app": "it's $(id)", "lines": 7}));
+    let found = bench.ask("get_pm2_logs", &json!({"alias": "web1", "app": "it's $(id)", "lines": 7}));
     assert_eq!(found["data"], json!({"lines": ["hello"], "stderr": ["oops"], "truncated": false}), "{found}");
     let asked = bench.asked();
     assert!(asked.contains("docker|logs|--tail|3|--timestamps|--|db\n"), "{asked}");
@@ -119,12 +119,12 @@ fn bans_are_read_through_sudo_that_asks_nothing() {
         sshd) printf '   |- Currently banned:\\t1\\n   |- Total banned:\\t9\\n   `- Banned IP list:\\t192.0.2.7\\n';; \
         *) echo \"Sorry but the jail '$2' does not exist\"; exit 255;; esac";
     let bench = Bench::start(&[("fail2ban-client", fail2ban), ("sudo", "shift; exec \"$@\"")]);
-    let found = bench.ask("get_fail2ban_status", json!({"alias": "web1", "jail": "sshd"}));
+    let found = bench.ask("get_fail2ban_status", &json!({"alias": "web1", "jail": "sshd"}));
     let data = &found["data"];
     assert_eq!((&data["jails"], &data["banned_ips"]), (&json!(["sshd"]), &json!(["192.0.2.7"])), "{found}");
     assert_eq!((&data["currently_banned"], &data["total_banned"]), (&json!(1), &json!(9)), "{found}");
     assert!(bench.asked().contains("sudo|-n|fail2ban-client|status|sshd\n"), "{}", bench.asked());
-    let unknown = bench.ask("get_fail2ban_status", json!({"alias": "web1", "jail": "none"}));
+    let unknown = bench.ask("get_fail2ban_status", &json!({"alias": "web1", "jail": "none"}));
     assert_eq!(unknown["code"], "NOT_FOUND", "{unknown}");
 }
 
@@ -133,16 +133,16 @@ fn the_end_of_a_file_is_read_on_one_host_and_compared_on_two() {
     let bench = Bench::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a log $(touch canary)'.log");
-    let text: String = (1..=100).map(|number| format!("line {number}\n")).collect();
-    std::fs::write(&file, text).unwrap();
-    let found = bench.ask("tail_file", json!({"alias": "web1", "filepath": file, "lines": 2}));
+    let lines: Vec<String> = (1..=100).map(|number| format!("line {number}")).collect();
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    let found = bench.ask("tail_file", &json!({"alias": "web1", "filepath": file, "lines": 2}));
     assert_eq!(found["data"]["lines"], json!(["line 99", "line 100"]), "{found}");
-    let found = bench.ask("tail_file", json!({"alias": "web1,web2", "filepath": file, "lines": 2}));
+    let found = bench.ask("tail_file", &json!({"alias": "web1,web2", "filepath": file, "lines": 2}));
     assert_eq!((&found["data"]["targets"], &found["data"]["identical"]), (&json!(2), &json!(2)), "{found}");
-    let missing = bench.ask("tail_file", json!({"alias": "web1", "filepath": "/none"}));
+    let missing = bench.ask("tail_file", &json!({"alias": "web1", "filepath": "/none"}));
     assert_eq!(missing["code"], "NOT_FOUND", "{missing}");
     let found =
-        bench.ask("log_analysis", json!({"alias": "web1", "log_file": file, "pattern": "LINE 9[0-2]$"}));
+        bench.ask("log_analysis", &json!({"alias": "web1", "log_file": file, "pattern": "LINE 9[0-2]$"}));
     assert_eq!((&found["data"]["total"], &found["data"]["scanned"]), (&json!(3), &json!(100)), "{found}");
     assert!(!Path::new(&folder.path().join("canary")).exists());
     assert!(!bench.programs.path().join("canary").exists());
@@ -154,13 +154,13 @@ fn a_service_of_a_host_is_told_from_one_that_is_none() {
         UnitFileState=enabled\\nDescription=SSH\\nActiveEnterTimestamp=Fri 2026-01-02 03:04:05 UTC\\n';; \
         *) printf 'LoadState=not-found\\nActiveState=inactive\\nSubState=dead\\n';; esac";
     let bench = Bench::start(&[("systemctl", systemctl)]);
-    let found = bench.ask("check_service", json!({"alias": "web1", "service": "ssh"}));
+    let found = bench.ask("check_service", &json!({"alias": "web1", "service": "ssh"}));
     assert_eq!(
         (&found["data"]["active"], &found["data"]["since"]),
         (&json!(true), &json!("2026-01-02T03:04:05.000Z")),
         "{found}"
     );
-    let none = bench.ask("check_service", json!({"alias": "web1", "service": "none"}));
+    let none = bench.ask("check_service", &json!({"alias": "web1", "service": "none"}));
     assert_eq!(none["status"], "not_found", "{none}");
 }
 
