@@ -3,6 +3,9 @@
 # An id that no task has.
 NO_TASK = "00000000-0000-4000-8000-000000000000"
 
+# The fingerprint of no key.
+FINGERPRINT = "SHA256:" + "A" * 43
+
 # Tool -> its arguments and the outcomes that are right on any machine: statuses of the envelope or error codes.
 # `$prefix` is the hash prefix of the token that `admin_create_token` gave; `$port` the server's own port.
 CALLS = {
@@ -47,6 +50,31 @@ CALLS = {
     "queue_resume": ({"queue": "spare"}, {"ok"}),
     "webhook_list": ({}, {"ok"}),
     "webhook_replay": ({"id": NO_TASK}, {"NOT_FOUND"}),
+    "server_add": ({"alias": "tour", "host": "127.0.0.1", "port": 1, "user": "nobody", "agent": True}, {"warning"}),
+    "server_list": ({}, {"ok"}),
+    "hostkey_show": ({"alias": "tour"}, {"ok", "CONNECTION_FAILED"}),
+    "server_remove": ({"alias": "tour"}, {"deleted"}),
+    "hostkey_accept": ({"alias": "none", "fingerprint": FINGERPRINT}, {"NOT_FOUND"}),
+    "task_exec": ({"alias": "none", "cmd": "true"}, {"NOT_FOUND"}),
+    "task_exec_interactive": ({"alias": "none", "cmd": "true"}, {"NOT_FOUND"}),
+    "task_exec_sequence": ({"alias": "none", "commands": ["true"]}, {"NOT_FOUND"}),
+    "task_transfer": (
+        {"alias": "none", "direction": "upload", "local": "$file", "remote": "tour"}, {"NOT_FOUND"}),
+    "task_transfer_multi": (
+        {"alias": "none", "direction": "upload", "files": [{"local": "x", "remote": "y"}]}, {"NOT_FOUND"}),
+    "get_system_resources": ({"alias": "none"}, {"NOT_FOUND"}),
+    "get_services_status": ({"alias": "none"}, {"NOT_FOUND"}),
+    "get_fail2ban_status": ({"alias": "none"}, {"NOT_FOUND"}),
+    "get_pm2_logs": ({"alias": "none"}, {"NOT_FOUND"}),
+    "get_docker_logs": ({"alias": "none", "container": "web"}, {"NOT_FOUND"}),
+    "tail_file": ({"alias": "none", "filepath": "/etc/hostname"}, {"NOT_FOUND"}),
+    "check_api_health": ({"alias": "none", "url": "http://127.0.0.1:1/"}, {"NOT_FOUND"}),
+    "pool_stats": ({}, {"ok"}),
+    "api_add": ({"alias": "tour", "url": "https://gabier.example/"}, {"created"}),
+    "api_list": ({}, {"ok"}),
+    "api_check": ({"alias": "tour"}, {"ok"}),
+    "api_remove": ({"alias": "tour"}, {"deleted"}),
+    "system_diagnostics": ({}, {"ok"}),
     "admin_create_token": ({"client_name": "tour"}, {"created"}),
     "admin_list_tokens": ({}, {"ok"}),
     "admin_update_token": ({"token_hash_prefix": "$prefix", "set_email": "a@gabier.example"}, {"ok"}),

@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["gabier-kit", "gabier-tool", "gabier-toolbox", "gabier-access", "gabier-host", "gabier-ssh"],
     ),
     ("hello-tool", &["gabier-kit"]),
-    ("gabier-bench", &["gabier-kit", "gabier-tool"]),
+    ("gabier-bench", &["gabier-kit", "gabier-tool", "gabier-store", "gabier-store-redis", "gabier-task"]),
 ];
 
 #[test]
