@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod doctor;
 mod init;
+mod install;
 mod man;
 mod mcp;
 mod openapi;
@@ -44,6 +45,7 @@ fn all() -> Vec<Command> {
         mcp::command(),
         worker::command(),
         init::command(),
+        install::command(),
         doctor::command(),
         config::command(),
         token::command(),
@@ -171,6 +173,7 @@ async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -
         "mcp" => mcp::run(site, matches).await,
         "worker" => worker::run(site, matches).await,
         "init" => init::run(site, matches),
+        "install" => install::run(site, matches),
         "doctor" => doctor::run(site).await,
         "config" => config::run(site, matches),
         "token" => token::run(site, matches).await,

@@ -11,6 +11,7 @@ mod files;
 mod fleet;
 mod harness;
 mod http;
+mod install;
 mod ping;
 mod races;
 mod redis;
