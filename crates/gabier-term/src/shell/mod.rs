@@ -246,14 +246,31 @@ impl Shell {
         0
     }
 
-    /// The arguments with the chosen host where one is needed and none was given.
+    /// The arguments with the chosen host where one is needed and none was given. Words stand in order, so a line that
+    /// is one short began with the word after the host.
     fn with_chosen(&self, name: &str, mut arguments: Map<String, Value>) -> Map<String, Value> {
         let (Some(kind), Some(chosen), Some(known)) = (&self.kind, &self.chosen, self.cli.known(name)) else {
             return arguments;
         };
         let fits =
             |param: &&Param| param.required && param.path.len() == 1 && param.complete.as_ref() == Some(kind);
-        if let Some([name]) = known.params.iter().find(fits).map(|param| param.path.as_slice()) {
+        let Some(host) = known.params.iter().find(fits) else { return arguments };
+        let words = known.params.iter().filter(|param| param.required && param.positional);
+        let words: Vec<&String> = words.filter_map(|param| param.path.first()).collect();
+        let given = words.iter().filter(|name| arguments.contains_key(name.as_str())).count();
+        let is_in_order = words.iter().take(given).all(|name| arguments.contains_key(name.as_str()));
+        if host.positional
+            && words.first().copied() == host.path.first()
+            && given + 1 == words.len()
+            && is_in_order
+        {
+            for pair in words.windows(2).rev() {
+                if let Some(value) = arguments.shift_remove(pair[0].as_str()) {
+                    arguments.insert(pair[1].clone(), value);
+                }
+            }
+        }
+        if let Some(name) = host.path.first() {
             arguments.entry(name.as_str()).or_insert_with(|| chosen.as_str().into());
         }
         arguments

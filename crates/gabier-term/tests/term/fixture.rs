@@ -71,6 +71,15 @@ pub(crate) fn tools() -> Vec<ToolInfo> {
         ),
         server_add,
         tool(
+            "task_exec",
+            "exec",
+            json!({"type": "object", "required": ["alias", "cmd"], "properties": {
+                "alias": {"type": "string", "description": "Host.", "x-complete": "host"},
+                "cmd": {"type": "string", "description": "Command."},
+                "dry_run": {"type": "boolean", "x-common": true, "description": "Only shows."},
+            }}),
+        ),
+        tool(
             "server_remove",
             "destroy",
             json!({"type": "object", "required": ["alias"], "properties": {

@@ -68,6 +68,13 @@ async fn use_fills_the_host_that_a_line_does_not_name() {
 }
 
 #[tokio::test]
+async fn after_use_a_line_may_begin_with_the_word_behind_the_host() {
+    let (_, _, _, calls) = run("use web1\ntask exec uptime\ntask exec b uptime\n").await;
+    let ran = |alias: &str| json!(["task_exec", {"alias": alias, "cmd": "uptime"}]);
+    assert_eq!(calls, json!([ran("web1"), ran("b")]));
+}
+
+#[tokio::test]
 async fn help_lists_and_explains() {
     let (_, out, _, _) = run("help\n").await;
     assert!(out.contains("ping host") && out.contains("Does ping_host.") && out.contains("clear"), "{out}");

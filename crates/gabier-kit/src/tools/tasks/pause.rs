@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub(crate) struct QueuePause {
     /// The queue.
     #[serde(default = "background")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("x-cli" = {"positional": true}))]
     queue: String,
 }
 
@@ -33,7 +33,7 @@ impl Tool<Tasks> for QueuePause {
 pub(crate) struct QueueResume {
     /// The queue.
     #[serde(default = "background")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("x-cli" = {"positional": true}))]
     queue: String,
 }
 

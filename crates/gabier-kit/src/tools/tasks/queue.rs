@@ -1,10 +1,11 @@
 //! The tasks there are.
 
-use gabier_task::Tasks;
 use gabier_task::manage::{Selection, TaskPage};
-use gabier_tool::{Context, Effect, Profile, Result, Tool};
+use gabier_task::{ShownTask, Tasks};
+use gabier_tool::{Block, Cell, Column, Context, Effect, Profile, Result, Tone, Tool, View};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::page;
 use super::selection::Status;
@@ -46,4 +47,44 @@ impl Tool<Tasks> for TaskQueue {
         };
         ctx.services.list(ctx.caller(), &selection, self.limit, self.cursor).await
     }
+
+    fn view(output: &TaskPage, _: &Value) -> View {
+        if output.tasks.is_empty() {
+            return View::block(Block::Text { text: "no tasks".to_owned() });
+        }
+        let column = |label: &str| Column { label: label.to_owned(), right: false };
+        View::block(Block::Table {
+            title: None,
+            columns: ["id", "tool", "host", "status", "made", "what"].map(column).into(),
+            rows: output.tasks.iter().map(row).collect(),
+        })
+    }
+}
+
+/// A task in one line: enough to choose one.
+fn row(task: &ShownTask) -> Vec<Cell> {
+    let tone = match task.status.as_str() {
+        "completed" => Tone::Good,
+        "running" => Tone::Strong,
+        "pending" | "scheduled" | "cancelled" => Tone::Plain,
+        "partial" | "input_required" | "pending_approval" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    let status = match &task.progress {
+        Some(progress) if task.status == "running" => match (progress.total, &progress.message) {
+            (Some(total), _) if total > 0.0 => format!("running {:.0} %", progress.done / total * 100.0),
+            (_, Some(message)) => format!("running: {message}"),
+            _ => task.status.clone(),
+        },
+        _ => task.status.clone(),
+    };
+    let what = [&task.cmd, &task.remote].into_iter().flatten().find_map(Value::as_str).unwrap_or_default();
+    vec![
+        task.id.get(..8).unwrap_or(&task.id).into(),
+        task.tool.as_str().into(),
+        task.alias.as_deref().unwrap_or_default().into(),
+        Cell::toned(status, tone),
+        task.created_at.get(..19).unwrap_or(&task.created_at).replace('T', " ").into(),
+        what.into(),
+    ]
 }
