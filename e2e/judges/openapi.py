@@ -72,7 +72,8 @@ def weigh(report, who, seed, done):
     """Records one run; what it found is shown as schemathesis says it."""
     cases = re.search(r"([\d,]+) generated", done.stdout)
     if done.returncode != 0 or not cases:
-        print(done.stdout[-30000:], done.stderr[-3000:])
+        lines = [line[:500] for line in done.stdout.splitlines()]
+        print("\n".join(lines)[-30000:], done.stderr[-3000:])
     claim = f"schemathesis, seed {seed}, {who}: {cases[1] if cases else 'no'} cases, nothing found"
     report.check(claim, done.returncode == 0 and cases, f"exit {done.returncode}")
 
