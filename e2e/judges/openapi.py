@@ -6,6 +6,7 @@ import re
 import subprocess
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -80,22 +81,27 @@ def weigh(report, who, seed, done):
 
 def main(report):
     bearer = ["-H", f"Authorization: Bearer {TOKEN}"]
-    with world() as config, Home(config) as home, Home(config + PATIENT) as guarded_home:
-        own = {**ENVIRONMENT, "AUTH_TOKEN": TOKEN}
-        with serve(home, env=ENVIRONMENT) as server, serve(guarded_home, env=own) as guarded:
-            validators(report, home, server)
-            who = {"no token": (server, []), "bootstrap token": (guarded, bearer)}
-            # Many calls wait for hosts that are not there: all runs go side by side.
-            with ThreadPoolExecutor(len(SEEDS) * len(who)) as pool:
-                runs = {
-                    (name, seed): pool.submit(fuzz, target, seed, headers)
-                    for name, (target, headers) in who.items()
-                    for seed in SEEDS
-                }
-            for (name, seed), run in runs.items():
-                weigh(report, name, seed, run.result())
-            for name, (target, _) in who.items():
-                report.check(f"the server is still up, {name}", target.process.poll() is None, target.output())
+    with world() as config, ExitStack() as servers:
+        def start(settings, environment):
+            home = servers.enter_context(Home(settings))
+            return home, servers.enter_context(serve(home, env=environment))
+
+        home, server = start(config, ENVIRONMENT)
+        validators(report, home, server)
+        # A server for each run with a token: how often an address may ask without one is counted by each.
+        targets = {("no token", seed): (server, []) for seed in SEEDS}
+        for seed in SEEDS:
+            _, guarded = start(config + PATIENT, {**ENVIRONMENT, "AUTH_TOKEN": TOKEN})
+            targets["bootstrap token", seed] = (guarded, bearer)
+        # Many calls wait for hosts that are not there: all runs go side by side.
+        with ThreadPoolExecutor(len(targets)) as pool:
+            runs = {
+                who: pool.submit(fuzz, target, who[1], headers) for who, (target, headers) in targets.items()
+            }
+        for (name, seed), run in runs.items():
+            weigh(report, name, seed, run.result())
+        for (name, seed), (target, _) in targets.items():
+            report.check(f"the server is still up, {name}, seed {seed}", target.process.poll() is None, target.output())
 
 
 judge(main)
