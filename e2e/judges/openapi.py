@@ -60,6 +60,8 @@ def fuzz(server, seed, headers):
         command = [
             *(E2E / ".venv" / "bin" / "schemathesis", "--config-file", E2E / "schemathesis.toml"),
             *("run", f"{server.base}/openapi.json", "--checks", "all", "--seed", str(seed)),
+            # The one DELETE there is cancels a task: what became of it stays readable.
+            *("--exclude-checks", "use_after_free"),
             *("--max-examples", str(EXAMPLES), "--continue-on-failure", "--warnings", "off"),
             *("--request-timeout", SLOWEST_ANSWER_S, "--max-response-time", SLOWEST_ANSWER_S, *headers),
         ]
