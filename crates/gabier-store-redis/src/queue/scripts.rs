@@ -1,9 +1,8 @@
 //! The scripts of the queue: BullMQ's own, each as a function, within one of ours.
 //!
-//! BullMQ changes a job by one script per step. Those scripts stand here as its makers wrote them (`bullmq/`, a test
-//! compares them with the pinned crate `bullmq-official`, which keeps them to itself); ours call them as functions. So
-//! the job and our record of the task change together or not at all, by the server's clock, and a crash between the
-//! two cannot happen.
+//! BullMQ changes a job by one script per step. Those scripts come from the pinned crate `bullmq-official`, which keeps them to
+//! itself: `build.rs` takes them from its source. Ours call them as functions. So the job and our record of the task
+//! change together or not at all, by the server's clock, and a crash between the two cannot happen.
 
 use redis::Script;
 
@@ -40,7 +39,7 @@ pub(crate) struct Scripts {
 macro_rules! script {
     ([$($theirs:literal),*], [$($shared:literal),*], $ours:literal) => {
         Script::new(&assemble(
-            &[$(($theirs, include_str!(concat!("../bullmq/", $theirs, ".lua")))),*],
+            &[$(($theirs, include_str!(concat!(env!("OUT_DIR"), "/bullmq/", $theirs, ".lua")))),*],
             &[$(include_str!(concat!("../lua/", $shared, ".lua")),)* include_str!(concat!("../lua/", $ours, ".lua"))],
         ))
     };

@@ -1,41 +1,4 @@
-//! The copies of BullMQ's scripts are its own.
-
-use std::path::{Path, PathBuf};
-
-/// Where cargo keeps the sources of the pinned crate.
-#[expect(clippy::disallowed_methods, reason = "a test asks cargo where a dependency lies")]
-fn pinned() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let said = std::process::Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform"])
-        .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo metadata");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let package = packages.iter().find(|package| package["name"] == "bullmq-official").expect("it is pinned");
-    let manifest = Path::new(package["manifest_path"].as_str().expect("a path"));
-    manifest.with_file_name("src").join("commands")
-}
-
-#[test]
-fn every_script_of_bullmq_is_as_the_pinned_crate_has_it() {
-    let (ours, theirs) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bullmq"), pinned());
-    let mut compared = 0;
-    for entry in std::fs::read_dir(&ours).expect("the folder") {
-        let name = entry.expect("an entry").file_name();
-        if name == "LICENSE" {
-            continue;
-        }
-        let [ours, theirs] =
-            [&ours, &theirs].map(|folder| std::fs::read(folder.join(&name)).expect("the script"));
-        assert!(ours == theirs, "{} differs", name.display());
-        compared += 1;
-    }
-    assert_eq!(compared, 10);
-}
+//! The pinned crate `bullmq-official` and our queue, on one server.
 
 #[tokio::test]
 async fn the_pinned_crate_serves_our_queue() {

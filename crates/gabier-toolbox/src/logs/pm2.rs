@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn each_stream_is_asked_for_and_headings_are_left_out() {
         let out = "[TAILING] Tailing last 2 lines for [api] process (change the value with --lines option)\n\
-            /root/.pm2/logs/api-out.log last 2 lines:\nlistening\n\n";
+            /home/app/.pm2/logs/api-out.log last 2 lines:\nlistening\n\n";
         let host = FakeHost::named("web1")
             .answering(&format!("{BEGIN} api --nostream --raw --lines 2 --out"), out)
             .answering(&format!("{BEGIN} api --nostream --raw --lines 2 --err"), "oops\n");
