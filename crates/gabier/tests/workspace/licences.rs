@@ -41,7 +41,8 @@ fn is_allowed(expression: &str) -> bool {
 fn the_list_of_licences_is_complete() {
     let mut text = String::from(
         "Built into gabier, each under its own licence. The API page /docs shows Swagger UI (Apache-2.0) from\n\
-         utoipa-swagger-ui-vendored; SQLite (public domain) comes with libsqlite3-sys.\n\n",
+         utoipa-swagger-ui-vendored; SQLite (public domain) comes with libsqlite3-sys; the\n\
+    scripts of the Redis store are those of BullMQ (MIT) in bullmq-official.\n\n",
     );
     for package in built_in() {
         let _ = writeln!(text, "{}: {}", package.name, package.licence);
