@@ -17,6 +17,11 @@ pub(crate) fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
     complete::completions(shell, site.app.name, site.app.name).map(Report::text)
 }
 
+/// True when a shell asks for candidates.
+pub(crate) fn asked(site: &Site<'_>) -> bool {
+    site.environment(complete::VARIABLE).is_some()
+}
+
 /// The candidates, when a shell asks for them.
 pub(crate) fn answer(site: &Site<'_>, cli: &Cli) -> Result<Option<String>> {
     let folder = std::env::current_dir().ok();

@@ -37,6 +37,9 @@ use crate::app::{App, Setup};
 /// Short forms of tools that every server has.
 const SHORT: [(&str, &str); 2] = [("health", "system_health"), ("about", "system_about")];
 
+/// The commands that run until somebody ends them.
+const SERVERS: [&str; 3] = ["serve", "mcp", "worker"];
+
 /// The commands as the command line knows them.
 fn all() -> Vec<Command> {
     let short = SHORT.map(|(short, tool)| Command::new(short).about(format!("Short for {tool}")));
@@ -80,6 +83,12 @@ pub(crate) fn run(app: &App) -> ExitCode {
 }
 
 async fn carry_out(site: &Site<'_>) -> u8 {
+    if let Some((name, matches)) = server_command(site) {
+        return match command(site, &name, &matches, &Cli::new(site.about(), Vec::new())).await {
+            Ok(report) => show(site, &report),
+            Err(error) => site.terminal.fail(error, &site.globals),
+        };
+    }
     let backend = site.backend(Surface::Cli).await;
     let tools = match &backend {
         Ok(backend) => backend.tools().await,
@@ -123,6 +132,21 @@ async fn carry_out(site: &Site<'_>) -> u8 {
         },
         Parsed::Shell { globals } => shell::run(site, &cli, &globals).await,
         Parsed::Failed { error, globals } => site.terminal.fail(missing.unwrap_or(error), &globals),
+    }
+}
+
+/// A command that starts a server, read without the list of tools: a server need not hold what only a command line
+/// uses. Whatever else stands there, help and mistakes included, is for the whole command line to judge.
+fn server_command(site: &Site<'_>) -> Option<(String, ArgMatches)> {
+    let is_server = site.argv.get(1).is_some_and(|word| SERVERS.iter().any(|server| word == server));
+    if !is_server || completions::asked(site) {
+        return None;
+    }
+    let servers = [serve::command(), mcp::command(), worker::command()];
+    let cli = servers.into_iter().fold(Cli::new(site.about(), Vec::new()), Cli::command);
+    match cli.parse(&site.argv, &site.terminal) {
+        Parsed::Command { name, matches, .. } => Some((name, matches)),
+        _ => None,
     }
 }
 

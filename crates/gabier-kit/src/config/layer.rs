@@ -7,7 +7,7 @@ use gabier_tool::schema::Param;
 use gabier_tool::{Result, nearest};
 use serde_json::{Map, Value};
 
-use crate::config::load::Origin;
+use crate::config::loaded::Origin;
 use crate::config::{Variable, VariableUse};
 
 /// Settings by dotted key, each with the place it is from.

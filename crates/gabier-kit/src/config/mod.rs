@@ -5,6 +5,7 @@
 mod address;
 mod layer;
 mod load;
+mod loaded;
 mod variable;
 
 use gabier_tool::Secret;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use layer::read;
 pub(crate) use load::{Flag, Loader};
-pub use load::{Loaded, Origin};
+pub use loaded::{Loaded, Origin};
 pub(crate) use variable::VARIABLES;
 pub use variable::{Variable, VariableUse};
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::Entry;
 use crate::effect::{Effect, Mode};
 use crate::envelope::Status;
+use crate::schema::slim::slim;
 
 /// How deep references are followed; deeper, and in a cycle, any value of the type is taken.
 const DEPTH: usize = 8;
@@ -40,42 +41,6 @@ pub fn mcp_input(entry: &Entry, detail: Detail) -> Map<String, Value> {
     let mut object = object_at_root(mcp_schema(&schema, Side::Input));
     object.remove("description");
     object
-}
-
-/// Leaves out how long texts, lists and maps may be, and that something is not the case unless said: nobody writes a
-/// call by that.
-fn slim(schema: &mut Value) {
-    let Some(object) = schema.as_object_mut() else { return };
-    for size in ["minLength", "maxLength", "minItems", "maxItems", "maxProperties"] {
-        object.remove(size);
-    }
-    if object.get("default").is_some_and(|default| default == false) {
-        object.remove("default");
-    }
-    for (key, inner) in object.iter_mut() {
-        match (key.as_str(), inner) {
-            ("items" | "additionalProperties", inner) => slim_nameless(inner),
-            ("properties", Value::Object(inner)) => inner.values_mut().for_each(slim),
-            ("anyOf" | "oneOf", Value::Array(inner)) if !is_closed_list(inner) => {
-                inner.retain(|variant| variant.get("x-full").is_none_or(|mark| mark != true));
-                inner.iter_mut().for_each(slim_nameless);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The same for an item or a variant: the parameter that holds it says what it is.
-fn slim_nameless(schema: &mut Value) {
-    slim(schema);
-    if let Some(object) = schema.as_object_mut() {
-        object.remove("description");
-    }
-}
-
-/// True for variants that are words: each has its help.
-fn is_closed_list(variants: &[Value]) -> bool {
-    variants.iter().all(|variant| variant.get("const").is_some() || variant.get("enum").is_some())
 }
 
 /// The output schema of a tool for MCP: the envelope around its data, plans and failures included.

@@ -8,6 +8,7 @@ mod normalise;
 mod openapi;
 mod param;
 mod resolve;
+mod slim;
 mod validate;
 
 pub use assemble::{assemble, words};
