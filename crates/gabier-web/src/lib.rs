@@ -14,7 +14,6 @@ mod html;
 mod landing;
 mod list;
 mod listener;
-mod markdown;
 mod metrics;
 mod openapi;
 mod options;

@@ -1,13 +1,14 @@
 //! The reference for reading: the OpenAPI document as one page that needs no script.
 
 use axum::response::Response;
+use gabier_display::html::markdown;
 use gabier_tool::ErrorKind;
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use crate::answer::{answer, media};
-use crate::html::{markdown, page};
+use crate::html::page;
 use crate::web::App;
 
 /// `/redoc`.

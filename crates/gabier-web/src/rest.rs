@@ -21,7 +21,7 @@ use crate::answer::{answer, bytes_of, json, media, status_of, with_headers};
 use crate::call::Attended;
 use crate::front::REQUEST_ID;
 use crate::web::{App, caller};
-use crate::{html, list, markdown, query, stream, tasks};
+use crate::{html, list, query, stream, tasks};
 
 /// All routes to tools.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
@@ -168,8 +168,8 @@ pub(crate) fn render(entry: &Entry, reply: &Reply, form: Form) -> Response {
     let response = match form {
         Form::Json | Form::Events => json(status, &envelope.to_value()),
         Form::View => answer(status, media::VIEW, bytes_of(&full(reply))),
-        Form::Markdown => answer(status, media::MARKDOWN, markdown::of(&reply.view)),
-        Form::Html => answer(status, media::HTML, html::page(&entry.title(), &html::of(&reply.view))),
+        Form::Markdown => answer(status, media::MARKDOWN, gabier_display::markdown(&reply.view)),
+        Form::Html => answer(status, media::HTML, html::page(&entry.title(), &html::result(&reply.view))),
         Form::Ndjson => lines(status, envelope),
     };
     with_headers(response, envelope)

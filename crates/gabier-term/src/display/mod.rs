@@ -1,8 +1,6 @@
 //! Results and failures as text: one view, several ways to write it.
 
-mod html;
 mod json;
-mod markdown;
 mod outline;
 mod paint;
 mod table;
@@ -94,8 +92,8 @@ fn fault_line(fault: &Value, params: &[Param]) -> Option<String> {
 fn written(answer: &Answer, format: Format, look: Look, is_tty: bool) -> String {
     match format {
         Format::Table => terminal::text(&view_of(answer), look),
-        Format::Markdown => markdown::text(&view_of(answer)),
-        Format::Html => html::text(&view_of(answer)),
+        Format::Markdown => gabier_display::markdown(&view_of(answer)),
+        Format::Html => gabier_display::html::fragment(&view_of(answer)).into_string() + "\n",
         Format::Json => json::text(&answer.envelope, is_tty),
         Format::Ndjson => json::lines(&answer.envelope),
         Format::View => json::text(&serde_json::json!(answer), is_tty),

@@ -95,9 +95,12 @@ fn json_is_one_line_in_a_pipe_and_rows_are_lines() {
 #[test]
 fn markdown_and_html_escape_what_they_show() {
     let markdown = shown(Format::Markdown);
-    assert!(markdown.contains("| --: | --- |\n| 22 | ✓ open |\n| 8080 | a \\| \\<b\\> |"), "{markdown}");
+    assert!(markdown.contains("| ---: | --- |\n| 22 | open |\n| 8080 | a \\| \\<b\\> |"), "{markdown}");
     let html = shown(Format::Html);
-    assert!(html.contains("<td>a | &lt;b&gt;</td>") && html.contains("<section class=\"warn\">"), "{html}");
+    assert!(
+        html.contains("<td>a | &lt;b&gt;</td>") && html.contains("<section class=\"panel warn\">"),
+        "{html}"
+    );
 }
 
 #[test]

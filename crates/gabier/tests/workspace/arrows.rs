@@ -6,6 +6,7 @@ use crate::metadata::Metadata;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-tool", &[]),
     ("gabier-store", &[]),
+    ("gabier-display", &["gabier-tool"]),
     ("gabier-egress", &["gabier-tool"]),
     ("gabier-store-redis", &["gabier-store"]),
     ("gabier-access", &["gabier-tool", "gabier-store"]),
@@ -14,8 +15,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gabier-ssh", &["gabier-tool", "gabier-host"]),
     ("gabier-toolbox", &["gabier-tool", "gabier-egress", "gabier-access", "gabier-host", "gabier-store"]),
     ("gabier-mcp", &["gabier-tool"]),
-    ("gabier-web", &["gabier-tool"]),
-    ("gabier-term", &["gabier-tool"]),
+    ("gabier-web", &["gabier-tool", "gabier-display"]),
+    ("gabier-term", &["gabier-tool", "gabier-display"]),
     (
         "gabier-kit",
         &[

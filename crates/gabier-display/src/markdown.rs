@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use gabier_tool::{Block, Cell, Tone, View};
+use gabier_tool::{Block, Cell, View};
 
-/// The view's source text.
-pub(crate) fn of(view: &View) -> String {
+use crate::tone_word;
+
+/// The view's source text, a line feed at its end.
+pub fn markdown(view: &View) -> String {
     let mut text = String::new();
     view.blocks.iter().for_each(|block| add(&mut text, block, 2));
     text
@@ -39,7 +41,7 @@ fn add(text: &mut String, block: &Block, level: usize) {
             rows.iter().try_for_each(|cells| writeln!(text, "|{}", row(cells.iter().map(cell))))
         }
         Block::Panel { title, tone, body } => {
-            let _ = writeln!(text, "{} {}{}", "#".repeat(level.min(6)), inline(title), word(*tone));
+            let _ = writeln!(text, "{} {}{}", "#".repeat(level.min(6)), inline(title), tone_word(*tone));
             for inner in body {
                 add(text, inner, level + 1);
             }
@@ -75,16 +77,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 }
 
 fn cell(cell: &Cell) -> String {
-    format!("{}{}", inline(&cell.text), word(cell.tone))
-}
-
-/// A tone in words: Markdown has no colours.
-const fn word(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Warn => " (warning)",
-        Tone::Bad => " (bad)",
-        Tone::Plain | Tone::Good | Tone::Muted | Tone::Strong => "",
-    }
+    format!("{}{}", inline(&cell.text), tone_word(cell.tone))
 }
 
 /// Text that stays text: on one line, with Markdown's own signs escaped.
@@ -119,7 +112,7 @@ mod tests {
     fn a_generic_result_becomes_fields_and_a_table() {
         let view = View::of(&json!({"host": "a_b", "ports": [{"port": 22, "state": "open|x"}]}));
         assert_eq!(
-            of(&view),
+            markdown(&view),
             "- **host**: a\\_b\n\n**ports**\n\n| port | state |\n| ---: | --- |\n| 22 | open\\|x |\n",
         );
     }
@@ -127,6 +120,6 @@ mod tests {
     #[test]
     fn code_cannot_leave_its_fence() {
         let view = View::block(Block::Code { text: "a ``` b".to_owned(), language: None });
-        assert_eq!(of(&view), "````\na ``` b\n````\n");
+        assert_eq!(markdown(&view), "````\na ``` b\n````\n");
     }
 }
