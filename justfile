@@ -20,10 +20,11 @@ serve *flags:
 bless:
     BLESS=1 cargo test -p gabier --test e2e reference
 
-# the yardsticks, side by side
-bench *flags:
+# the yardsticks, side by side: mcp, tasks or ssh
+bench what="mcp" *flags:
     bench/peers/setup
-    cargo run -rp gabier-bench -- mcp {{ flags }}
+    cargo build --release
+    cargo run -rp gabier-bench -- {{ what }} {{ flags }}
 
 # advisories, licences and sources of every dependency
 deny:

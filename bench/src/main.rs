@@ -10,6 +10,7 @@ mod measure;
 mod process;
 mod report;
 mod request;
+mod ssh;
 mod stdio_load;
 mod tasks;
 
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, ValueEnum, value_parser};
 
 use measure::Plan;
 use report::Report;
@@ -32,6 +33,7 @@ fn main() -> Result<ExitCode> {
     match matches.subcommand() {
         Some(("mcp", flags)) => mcp(flags),
         Some(("tasks", flags)) => tasks(flags),
+        Some(("ssh", flags)) => ssh(flags),
         Some(("bare-rmcp", flags)) => serve_bare_rmcp(flags),
         _ => bail!("see --help"),
     }
@@ -58,6 +60,18 @@ fn command_line() -> Command {
         .arg(number("rounds", "5", "Alternating rounds; every figure is their median"))
         .arg(number("tasks", "10000", "Tasks of a phase; the phases with one at a time take a tenth"))
         .arg(number("history", "1000000", "Ended tasks of the long history; 0 leaves it out"))
+        .arg(json.clone());
+    let ssh = Command::new("ssh")
+        .about("Hosts: the shipped binary, OpenSSH's programs, rsync, ssh2 on Node and asyncssh on one sshd")
+        .arg(number("rounds", "5", "Alternating rounds; every figure is their median"))
+        .arg(number("calls", "200", "Commands of a round that follow each other"))
+        .arg(
+            Arg::new("rows")
+                .long("rows")
+                .value_delimiter(',')
+                .value_parser(value_parser!(ssh::Row))
+                .help("What to measure; everything when absent"),
+        )
         .arg(json);
     let bare_rmcp = Command::new("bare-rmcp")
         .about("Be the echo server on rmcp alone; the runs start it")
@@ -66,7 +80,7 @@ fn command_line() -> Command {
     Command::new("gabier-bench")
         .about("Benchmarks against named yardsticks")
         .subcommand_required(true)
-        .subcommands([mcp, tasks, bare_rmcp])
+        .subcommands([mcp, tasks, ssh, bare_rmcp])
 }
 
 fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
@@ -103,6 +117,22 @@ async fn tasks(flags: &ArgMatches) -> Result<ExitCode> {
     let home = tempfile::tempdir()?;
     let json = flags.get_one::<PathBuf>("json").map(PathBuf::as_path);
     let reached = tasks::run(&plan, home.path(), json).await?;
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The lines between clients and server are carried by this process too.
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn ssh(flags: &ArgMatches) -> Result<ExitCode> {
+    let number = |name| flags.get_one::<u32>(name).copied().unwrap_or_default();
+    let rows = flags.get_many::<ssh::Row>("rows");
+    let plan = ssh::Plan {
+        rounds: number("rounds") as usize,
+        calls: number("calls"),
+        rows: rows.map_or_else(|| ssh::Row::value_variants().to_vec(), |rows| rows.copied().collect()),
+    };
+    let home = tempfile::tempdir()?;
+    let json = flags.get_one::<PathBuf>("json").map(PathBuf::as_path);
+    let reached = ssh::run(&plan, home.path(), json).await?;
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

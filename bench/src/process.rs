@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::contestant::Start;
 
@@ -45,12 +45,7 @@ impl Process {
 
     /// CPU time used so far, by all threads, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in parentheses may hold spaces; after it utime and stime are the 12th and 13th field.
-        let (_, fields) = stat.rsplit_once(')').context("reading /proc/PID/stat")?;
-        let ticks =
-            fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
-        Ok(TICK * ticks)
+        cpu_fields(&self.child.id().to_string(), 11)
     }
 
     /// Resident memory in MB.
@@ -61,11 +56,38 @@ impl Process {
         Ok(kilobytes / 1024.0)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn wait(&mut self) -> Result<()> {
         self.child.wait()?;
         Ok(())
     }
+
+    /// Waits for the process to end by itself, and well.
+    pub(crate) fn success(&mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        ensure!(status.success(), "a program ended with {status}");
+        Ok(())
+    }
+
+    /// CPU time of all programs that this process started and that have ended.
+    pub(crate) fn cpu_of_ended() -> Result<Duration> {
+        cpu_fields("self", 13)
+    }
+}
+
+/// Two fields of `/proc/PID/stat`, user and kernel mode: 11 are the process's own, 13 its ended children's.
+fn cpu_fields(process: &str, first: usize) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold spaces; fields are counted behind it.
+    let (_, fields) = stat.rsplit_once(')').context("reading /proc/PID/stat")?;
+    let ticks =
+        fields.split_whitespace().skip(first).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(TICK * ticks)
 }
 
 impl Drop for Process {

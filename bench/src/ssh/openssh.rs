@@ -1,0 +1,155 @@
+//! OpenSSH's programs and rsync, as someone at a terminal would call them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::sleep;
+
+use super::book::Who;
+use super::content::Way;
+use super::sshd::Sshd;
+use crate::contestant::Start;
+use crate::process::Process;
+
+/// How long a master may take to log in.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The options that every one of these programs takes; the user's own settings take no part.
+fn options(sshd: &Sshd, port: u16) -> Vec<String> {
+    let mut words = vec!["-F".to_owned(), "none".to_owned()];
+    let key = format!("IdentityFile={}", sshd.key.display());
+    let port = format!("Port={port}");
+    for option in [
+        &key,
+        &port,
+        "IdentitiesOnly=yes",
+        "BatchMode=yes",
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        "LogLevel=ERROR",
+        "Ciphers=aes128-gcm@openssh.com",
+    ] {
+        words.extend(["-o".to_owned(), option.to_owned()]);
+    }
+    words
+}
+
+fn at(sshd: &Sshd) -> String {
+    format!("{}@127.0.0.1", sshd.user)
+}
+
+/// `ssh` that connects, runs a command and leaves.
+pub(super) fn cold(sshd: &Sshd, command: &str) -> Result<Duration> {
+    let mut words = options(sshd, sshd.port);
+    words.extend([at(sshd), command.to_owned()]);
+    timed("ssh", &words)
+}
+
+/// A master that stays, and `ssh -S` through it.
+pub(super) struct Master {
+    socket: PathBuf,
+    user: String,
+    _process: Process,
+}
+
+impl Master {
+    pub(super) async fn start(sshd: &Sshd, home: &Path) -> Result<Self> {
+        let socket = home.join("master");
+        drop(fs::remove_file(&socket));
+        let mut words = options(sshd, sshd.port);
+        words.extend(["-M", "-N", "-S", &socket.display().to_string(), &at(sshd)].map(str::to_owned));
+        let start = Start { program: PathBuf::from("ssh"), called: None };
+        let process = Process::start(&start, &words, home, false)?;
+        let begin = Instant::now();
+        while !socket.exists() {
+            ensure!(begin.elapsed() < PATIENCE, "the master of ssh does not log in");
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(Self { socket, user: at(sshd), _process: process })
+    }
+
+    pub(super) fn exec(&self, command: &str) -> Result<Duration> {
+        let socket = self.socket.display().to_string();
+        timed("ssh", &["-F", "none", "-S", &socket, &self.user, command].map(str::to_owned))
+    }
+}
+
+/// Moves a file or a tree by one of the programs. The target is not there before.
+pub(super) fn transfer(
+    who: Who,
+    sshd: &Sshd,
+    port: u16,
+    way: Way,
+    [source, target]: [&Path; 2],
+) -> Result<Duration> {
+    let is_tree = source.is_dir();
+    let [source, target] = [source, target].map(|path| path.display().to_string());
+    let mut words = options(sshd, port);
+    let there = |path: &str| format!("{}:{path}", at(sshd));
+    let (from, to) = match way {
+        Way::Up => (source.clone(), there(&target)),
+        Way::Down => (there(&source), target.clone()),
+    };
+    match who {
+        Who::Sftp => {
+            let batch = sshd.key.with_file_name("batch");
+            let verb = if way == Way::Up { "put" } else { "get" };
+            let recursive = if is_tree { "-r " } else { "" };
+            fs::write(&batch, format!("{verb} {recursive}{source} {target}\n"))?;
+            words.extend(["-b".to_owned(), batch.display().to_string(), at(sshd)]);
+            timed("sftp", &words)
+        }
+        Who::Rsync => {
+            // A slash behind the source means its content; rsync would make another folder in the target without it.
+            let slash = if is_tree { "/" } else { "" };
+            let shell = format!("ssh {}", words.join(" "));
+            let from = format!("{from}{slash}");
+            timed("rsync", &["-r".to_owned(), "-e".to_owned(), shell, from, to])
+        }
+        _ => {
+            if is_tree {
+                words.push("-r".to_owned());
+            }
+            words.extend([from, to]);
+            timed("scp", &words)
+        }
+    }
+}
+
+/// Runs a program that must succeed and gives its output.
+pub(super) fn run(program: &str, words: &[&str], paths: &[&Path]) -> Result<String> {
+    let words = words.iter().map(OsStr::new).chain(paths.iter().map(|path| path.as_os_str()));
+    let mut command = command(program);
+    let output = waiting(|| command.args(words).stdin(Stdio::null()).output());
+    let output = output.with_context(|| format!("starting {program}: bench/peers/setup installs it"))?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn timed(program: &str, words: &[String]) -> Result<Duration> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let begin = Instant::now();
+    run(program, &words, &[])?;
+    Ok(begin.elapsed())
+}
+
+/// True when a program can be started and ends well.
+pub(super) fn succeeds(program: &Path, words: &[&str]) -> bool {
+    let mut command = command(program);
+    let command = command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    waiting(|| command.status()).is_ok_and(|status| status.success())
+}
+
+fn command(program: impl AsRef<OsStr>) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark starts its yardsticks")]
+    Command::new(program)
+}
+
+/// Waits without holding up the lines that other tasks of this process carry.
+pub(super) fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(wait)
+}
