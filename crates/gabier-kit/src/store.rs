@@ -67,6 +67,16 @@ impl LazyStore {
         self.store().map(|store| Backing::new(store.queue, store.records, store.presence))
     }
 
+    /// What is to be said of a store whose filling did not end; nothing of any other.
+    pub(crate) async fn unfinished(&self) -> Result<Option<String>> {
+        let store = self.store()?;
+        let from = gabier_store::copy::unfinished(&store).await?;
+        let place = &store.place;
+        Ok(from.map(|from| {
+            format!("{place} is not whole: a copy into it did not end; end all processes that use it, then copy {from} again")
+        }))
+    }
+
     /// What the settings of a Redis mean for what is promised; `None` for a store that promises by itself.
     pub(crate) async fn report(&self, clock: &dyn Clock) -> Option<Result<Report>> {
         if !is_redis(&self.url) {

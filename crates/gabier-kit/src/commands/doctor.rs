@@ -81,6 +81,9 @@ async fn store(wired: &Wired) -> Vec<Finding> {
     if let Err(error) = wired.store.generation() {
         return vec![Finding::fail("store", error.to_string())];
     }
+    if let Ok(Some(unfinished)) = wired.store.unfinished().await {
+        return vec![Finding::fail("store", unfinished)];
+    }
     match wired.store.check().await {
         Ok(faults) if faults.is_empty() => vec![Finding::ok("store", "sound")],
         Ok(faults) => faults.into_iter().map(|fault| Finding::fail("store", fault)).collect(),

@@ -124,6 +124,9 @@ pub(crate) fn tell_promise(wired: &Wired, shutdown: &CancellationToken) {
         while let Some(report) = store.report(&*clock).await {
             match report {
                 Ok(report) => {
+                    if let Ok(Some(unfinished)) = store.unfinished().await {
+                        tracing::error!("{unfinished}");
+                    }
                     for finding in report.findings {
                         let (setting, value, meaning) = (finding.setting, finding.value, finding.meaning);
                         if finding.is_warning {

@@ -1,10 +1,51 @@
 -- Puts tasks as they are; those that exist are left alone. ARGV: per task 17 as in `enqueue` from id to data (with '' for
 -- run_at), then state, attempt, fence, created, updated, finished, started, due, lease, worker, dead, number of pairs
--- and further fields as pairs. Gives how many were put.
+-- and further fields as pairs, whether its chain is to be looked at, number of streams, of each its name, head, tail,
+-- bytes and lines in all, number of deliveries, of each its name, event, URL, state, attempts, next, last and creation.
+-- Gives how many were put.
 local put, i = 0, 1
 QUIET = true
+
+-- Puts what a task wrote.
+local function put_output(task, at)
+  local key, stored = P .. 't:' .. task.id, 0
+  for _ = 1, tonumber(ARGV[at]) do
+    local stream, head, tail = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    local base = P .. 'o:' .. task.id .. ':' .. stream
+    if #head > 0 then call('SET', base .. ':head', head) end
+    if #tail > 0 then call('SET', base .. ':tail', tail) end
+    call('HSET', key, 'total:' .. stream, ARGV[at + 4], 'lines:' .. stream, ARGV[at + 5])
+    stored, at = stored + #head + #tail, at + 5
+  end
+  if stored > 0 then
+    task.out = stored
+    call('HSET', key, 'out', stored)
+    call('INCRBY', P .. 'outbytes', stored)
+  end
+end
+
+-- Puts the deliveries of a task.
+local function put_deliveries(task, at)
+  for _ = 1, tonumber(ARGV[at]) do
+    local name, state, seq = ARGV[at + 1], ARGV[at + 4], call('INCR', P .. 'dseq')
+    local key = P .. 'd:' .. name
+    call('HSET', key, 'task', task.id, 'event', ARGV[at + 2], 'url', ARGV[at + 3], 'state', state, 'attempts',
+      ARGV[at + 5], 'created', ARGV[at + 8], 'owner', task.owner, 'seq', seq)
+    if ARGV[at + 6] ~= '' then call('HSET', key, 'next', ARGV[at + 6]) end
+    if ARGV[at + 7] ~= '' then call('HSET', key, 'last', ARGV[at + 7]) end
+    for _, index in ipairs({'dl', 'dl:' .. task.owner, 'dls:' .. state}) do call('ZADD', P .. index, seq, name) end
+    if state == 'waiting' then call('ZADD', P .. 'dq:' .. task.id, seq, name) end
+    at = at + 8
+  end
+  redue(task.id)
+end
+
 while i <= #ARGV do
   local more = tonumber(ARGV[i + 28])
+  -- Where its streams and its deliveries begin.
+  local chain = i + 29 + more * 2
+  local streams = chain + 1
+  local deliveries = streams + 1 + tonumber(ARGV[streams]) * 5
   if call('EXISTS', P .. 't:' .. ARGV[i]) == 0 then
     local state, due, lease = ARGV[i + 17], tonumber(ARGV[i + 24]), ARGV[i + 25]
     local task = {id = ARGV[i], queue = ARGV[i + 1], tool = ARGV[i + 2], kind = ARGV[i + 3], owner = ARGV[i + 4],
@@ -24,6 +65,8 @@ while i <= #ARGV do
     write(task, set)
     if task.idem then call('SET', P .. 'idem:' .. task.idem, task.id) end
     add_job(task, ARGV[i + 16], state == 'scheduled' and due)
+    put_output(task, streams)
+    put_deliveries(task, deliveries)
     local keys = bull(task.queue)
     if state == 'running' then
       call('ZREM', keys.prioritized, task.job)
@@ -50,11 +93,16 @@ while i <= #ARGV do
         add('count:' .. task.owner, 'dead', 1)
         bury_job(task, CRASH)
       end
+      if ARGV[chain] == '1' and task['then'] then
+        task.chain = '1'
+        call('HSET', P .. 't:' .. task.id, 'chain', '1')
+        call('ZADD', P .. 'unchained', task.seq, task.id)
+      end
       settle(task)
     end
     put = put + 1
   end
-  i = i + 29 + more * 2
+  i = deliveries + 1 + tonumber(ARGV[deliveries]) * 8
 end
 QUIET = false
 if put > 0 then tell('a') end

@@ -21,7 +21,8 @@ for i = 4, #ARGV, 3 do
     local job = bull(task.queue).base .. task.job
     bull_addLog({job, job .. ':logs'}, {task.job, bytes, '100'})
   end
-  if total < HEAD then
+  -- A head that another store cut shorter does not grow any more.
+  if total < HEAD and call('EXISTS', base .. ':tail') == 0 then
     local first = string.sub(bytes, 1, HEAD - total)
     call('APPEND', base .. ':head', first)
     grown = grown + #first

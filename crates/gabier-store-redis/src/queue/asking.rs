@@ -2,8 +2,8 @@
 
 use futures::future::BoxFuture;
 use gabier_store::queue::{
-    CancelAck, Cursor, Delivered, Delivery, DeliveryState, Enqueued, Fence, Filter, Held, Limit, Ms, NewTask,
-    Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task,
+    CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, Enqueued, Fence, Filter, Held, Limit, Ms,
+    NewTask, Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task,
     TaskChange, TaskId, WorkerId,
 };
 use gabier_store::{Error, ErrorKind, Result};
@@ -18,6 +18,12 @@ use crate::records::nonce;
 
 /// How long a step may be on its way; whoever asked does not wait longer.
 const STEP_IS_DUE: Ms = 2_000;
+
+/// How many bytes a call takes that imports tasks, but for its last task.
+const MOST_AT_ONCE: usize = 4 << 20;
+
+/// And how many words.
+const MOST_WORDS: usize = 20_000;
 
 impl gabier_store::queue::Queue for Queue {
     fn enqueue(&self, batch: Vec<NewTask>, limit: usize) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
@@ -351,15 +357,19 @@ impl gabier_store::queue::Queue for Queue {
         Box::pin(async move { self.link.run("replay a delivery", &self.scripts.replay, &args).await })
     }
 
-    fn import(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<u64>> {
+    fn import(&self, tasks: Vec<Carried>) -> BoxFuture<'_, Result<u64>> {
         Box::pin(async move {
-            let mut put = 0;
-            for some in tasks.chunks(500) {
-                let mut args = Vec::new();
-                for task in some {
-                    args.extend(described(&task.asked)?);
-                    args.extend(whole(task));
+            let (mut put, mut args, mut length) = (0, Vec::new(), 0);
+            for carried in &tasks {
+                let more = described(&carried.task.asked)?.into_iter().chain(whole(carried));
+                args.extend(more.inspect(|text| length += text.len()));
+                if length > MOST_AT_ONCE || args.len() > MOST_WORDS {
+                    put += self.link.run::<u64>("import tasks", &self.scripts.import, &args).await?;
+                    args.clear();
+                    length = 0;
                 }
+            }
+            if !args.is_empty() {
                 put += self.link.run::<u64>("import tasks", &self.scripts.import, &args).await?;
             }
             Ok(put)

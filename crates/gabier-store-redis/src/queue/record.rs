@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use gabier_store::queue::{
-    Delivery, DeliveryEvent, DeliveryState, Fence, Ms, NewTask, State, Task, TaskId, WorkerId,
+    Carried, Delivery, DeliveryEvent, DeliveryState, Fence, Ms, NewTask, State, Task, TaskId, WorkerId,
 };
 use gabier_store::{Error, Result};
 use serde_json::{Map, Value, json};
 
+use super::asking::stream_name;
 use crate::link::damaged;
 
 /// A hash as the server gives it.
@@ -56,8 +57,50 @@ fn data(task: &NewTask) -> Value {
     data
 }
 
-/// The fields of a task that is put as it is, after what describes it.
-pub(crate) fn whole(task: &Task) -> Vec<Vec<u8>> {
+/// How much of a stream is kept: its head and its tail, in bytes. What a task writes here is held to the same by
+/// `note.lua`.
+const KEPT: (usize, usize) = (128 << 10, 144 << 10);
+
+/// A task that is put as it is, after what describes it.
+pub(crate) fn whole(carried: &Carried) -> Vec<Vec<u8>> {
+    let mut fields = state_of(&carried.task);
+    fields.push(u8::from(carried.is_unchained).to_string().into_bytes());
+    fields.push(carried.written.len().to_string().into_bytes());
+    for written in &carried.written {
+        let (head, tail) = written.within(KEPT.0, KEPT.1);
+        fields.extend([
+            stream_name(written.stream).into(),
+            head.to_vec(),
+            tail.to_vec(),
+            written.total_bytes.to_string().into_bytes(),
+            written.total_lines.to_string().into_bytes(),
+        ]);
+    }
+    fields.push(carried.deliveries.len().to_string().into_bytes());
+    fields.extend(carried.deliveries.iter().flat_map(delivered));
+    fields
+}
+
+fn delivered(delivery: &Delivery) -> [Vec<u8>; 8] {
+    let state = match delivery.state {
+        DeliveryState::Waiting => "waiting",
+        DeliveryState::Done => "done",
+        DeliveryState::Dead => "dead",
+    };
+    [
+        delivery.id.clone(),
+        delivery.event.name().to_owned(),
+        delivery.url.clone(),
+        state.to_owned(),
+        delivery.attempts.to_string(),
+        delivery.next.map(|next| next.to_string()).unwrap_or_default(),
+        delivery.last.clone().unwrap_or_default(),
+        delivery.created.to_string(),
+    ]
+    .map(String::into_bytes)
+}
+
+fn state_of(task: &Task) -> Vec<Vec<u8>> {
     let number = |number: Option<Ms>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut fields = vec![
         task.state.name().to_owned(),

@@ -2,9 +2,10 @@
 
 use serde_json::Map;
 
+use super::outputs::Kept;
 use super::tasks::Tasks;
 use crate::queue::rules::{self, KEY_COUNTS};
-use crate::queue::{CancelAck, Enqueued, Fence, Held, Ms, NewTask, Retention, State, Task, TaskId};
+use crate::queue::{CancelAck, Carried, Enqueued, Fence, Held, Ms, NewTask, Retention, State, Task, TaskId};
 use crate::{Error, ErrorKind, Result};
 
 impl Tasks {
@@ -88,16 +89,20 @@ impl Tasks {
         if state == State::Running { CancelAck::Told } else { CancelAck::Ended }
     }
 
-    pub(super) fn import(&mut self, imported: Vec<Task>) -> u64 {
+    pub(super) fn import(&mut self, imported: Vec<Carried>) -> u64 {
         let mut put = 0;
-        for task in imported {
+        for Carried { task, is_unchained, written, deliveries } in imported {
             if self.ids.contains_key(&task.asked.id) {
                 continue;
             }
-            let is_over = task.state.is_terminal();
+            let (is_over, owner) = (task.state.is_terminal(), task.asked.owner.clone());
             let seq = self.add(task);
             if let Some(row) = self.rows.get_mut(&seq) {
-                row.is_unchained &= !is_over;
+                row.is_unchained &= is_unchained || !is_over;
+                row.outputs = written.iter().map(|written| (written.stream, Kept::of(written))).collect();
+            }
+            for delivery in deliveries {
+                self.deliveries.put(seq, &owner, delivery);
             }
             put += 1;
         }

@@ -29,7 +29,7 @@ impl Deliveries {
             return;
         }
         let delivery = Delivery {
-            id: id.clone(),
+            id,
             task: task.asked.id.clone(),
             event,
             url: url.clone(),
@@ -39,9 +39,14 @@ impl Deliveries {
             last: None,
             created: now,
         };
+        self.put(seq, &task.asked.owner, delivery);
+    }
+
+    /// Puts one as it is.
+    pub(super) fn put(&mut self, seq: u64, owner: &str, delivery: Delivery) {
         self.last += 1;
-        self.ids.insert(id, self.last);
-        let row = Row { task: seq, owner: task.asked.owner.clone(), delivery, claimed_until: Ms::MIN };
+        self.ids.insert(delivery.id.clone(), self.last);
+        let row = Row { task: seq, owner: owner.to_owned(), delivery, claimed_until: Ms::MIN };
         self.rows.insert(self.last, row);
     }
 

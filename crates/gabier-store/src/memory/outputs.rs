@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::queue::rules::{kept, line_ends};
-use crate::queue::{Output, OutputRange, Stream};
+use crate::queue::{Output, OutputRange, Stream, Written};
 
 /// One stream of one task.
 #[derive(Debug, Default)]
@@ -15,6 +15,15 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// What is kept of what another store kept.
+    pub(super) fn of(written: &Written) -> Self {
+        let (head, tail) = kept(written.stream);
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let (head, tail) = written.within(bytes(head), bytes(tail));
+        let tail = tail.iter().copied().collect();
+        Self { head: head.to_vec(), tail, total: written.total_bytes, lines: written.total_lines }
+    }
+
     pub(super) fn stored(&self) -> u64 {
         (self.head.len() + self.tail.len()) as u64
     }
@@ -28,7 +37,9 @@ impl Kept {
         let (head, tail) = kept(stream);
         self.total += bytes.len() as u64;
         self.lines += line_ends(bytes);
-        let room = usize::try_from(head).unwrap_or(usize::MAX).saturating_sub(self.head.len());
+        // A head that another store cut shorter does not grow any more.
+        let most = if self.tail.is_empty() { usize::try_from(head).unwrap_or(usize::MAX) } else { 0 };
+        let room = most.saturating_sub(self.head.len());
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.extend(first);
         self.tail.extend(rest);

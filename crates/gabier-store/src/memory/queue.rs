@@ -12,9 +12,9 @@ use super::claims::answer;
 use super::search::page;
 use super::tasks::Tasks;
 use crate::queue::{
-    CancelAck, Cursor, Delivered, Delivery, DeliveryState, End, Enqueued, Fence, Filter, Held, Limit, Ms,
-    NewTask, Notes, Output, OutputRange, Page, Queue, Retention, Scope, State, Stats, Step, Stepped, Stream,
-    Task, TaskChange, TaskId, WorkerId, rules,
+    CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, End, Enqueued, Fence, Filter, Held,
+    Limit, Ms, NewTask, Notes, Output, OutputRange, Page, Queue, Retention, Scope, State, Stats, Step,
+    Stepped, Stream, Task, TaskChange, TaskId, WorkerId, rules,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -241,7 +241,7 @@ impl Queue for Memory {
         self.at_once(move |tasks, now| Ok(tasks.deliveries.replay(&id, now)))
     }
 
-    fn import(&self, imported: Vec<Task>) -> BoxFuture<'_, Result<u64>> {
+    fn import(&self, imported: Vec<Carried>) -> BoxFuture<'_, Result<u64>> {
         self.at_once(move |tasks, _| Ok(tasks.import(imported)))
     }
 

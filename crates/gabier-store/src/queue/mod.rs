@@ -4,6 +4,7 @@
 //! the state machine ([`State`]); backoff, schedules, chaining and what a webhook says are decided above it, so that
 //! all stores behave alike.
 
+mod carried;
 pub mod contract;
 mod delivery;
 mod filter;
@@ -15,6 +16,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
+pub use carried::{Carried, Written};
 pub use delivery::{Delivered, Delivery, DeliveryEvent, DeliveryState};
 pub use filter::{Cursor, Filter, Order, Page};
 pub use state::State;
@@ -127,9 +129,9 @@ pub trait Queue: Send + Sync + 'static {
     /// Makes a dead or done delivery due again, from its first try; false when there is no such delivery.
     fn replay(&self, id: &str) -> BoxFuture<'_, Result<bool>>;
 
-    /// Puts tasks as they are, for copies between stores; those that exist are left alone. The chains and webhooks of
-    /// ended ones count as done. Gives how many were put.
-    fn import(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<u64>>;
+    /// Puts tasks as they are, with all that belongs to them, for copies between stores; those that exist are left
+    /// alone. Of what they wrote as much is kept as this store keeps. Gives how many were put.
+    fn import(&self, tasks: Vec<Carried>) -> BoxFuture<'_, Result<u64>>;
 
     /// When a delayed task, a lease, a deadline, a delivery or a start under a rate is next due; `None` when nothing
     /// waits for time alone. What a worker sleeps until.

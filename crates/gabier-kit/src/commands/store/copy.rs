@@ -24,31 +24,36 @@ pub(super) async fn run(site: &Site<'_>, given: &ArgMatches) -> Result<Report> {
     refuse_missing(&source)?;
     let from = open(&source)?;
     refuse_shared(&from, READING).map_err(failed)?;
-    let (place, copied) = into(&from, &target, WRITING, given.get_flag("force")).await?;
+    let name = from.place.clone();
+    let (place, copied) = into(&from, &name, &target, WRITING, given.get_flag("force")).await?;
     let Contents { records, tasks } = copied;
-    Ok(Report::data(json!({"from": from.place, "to": place, "records": records, "tasks": tasks})))
+    Ok(Report::data(json!({"from": name, "to": place, "records": records, "tasks": tasks})))
 }
 
-/// Puts what a store holds where an address says; `doing` names that. A SQLite store is made aside first and appears
-/// as a whole; on Redis a copy that broke off is seen as such.
+/// Puts what a store holds, whose name is `source` for people, where an address says; `doing` names that. A SQLite
+/// store is made aside first and appears as a whole; on Redis a copy that broke off is seen as such.
 pub(super) async fn into(
     from: &Store,
+    source: &str,
     target: &str,
     doing: &str,
     is_forced: bool,
 ) -> Result<(String, Contents)> {
     let Some(directory) = directory(target) else {
         let to = open(target)?;
-        refuse(&to, doing, is_forced).await?;
-        return Ok((to.place.clone(), copy(from, &to).await.map_err(failed)?));
+        refuse(&to, source, doing, is_forced).await?;
+        let copied = copy(from, source, &to).await.map_err(|error| {
+            failed(error).with_next("make the same copy again: it goes on where this one ended")
+        })?;
+        return Ok((to.place.clone(), copied));
     };
     let file = directory.join("gabier.db");
     if file.is_file() {
-        refuse(&open(target)?, doing, is_forced).await?;
+        refuse(&open(target)?, source, doing, is_forced).await?;
     }
     let staged = Staged::beside(&directory)?;
     let store = staged.store()?;
-    let copied = copy(from, &store).await.map_err(failed)?;
+    let copied = copy(from, source, &store).await.map_err(failed)?;
     let whole = staged.file("whole.db");
     staged.write(&store, &whole).await?;
     drop(store);
@@ -57,12 +62,12 @@ pub(super) async fn into(
 }
 
 /// Refuses a target that others use, and one that holds something unless that is said to be right.
-pub(super) async fn refuse(to: &Store, doing: &str, is_forced: bool) -> Result<()> {
+pub(super) async fn refuse(to: &Store, source: &str, doing: &str, is_forced: bool) -> Result<()> {
     refuse_shared(to, doing).map_err(failed)?;
     if is_forced {
         return Ok(());
     }
-    refuse_full(to, doing).await.map_err(|error| match error.kind() {
+    refuse_full(to, source, doing).await.map_err(|error| match error.kind() {
         gabier_store::ErrorKind::Conflict => failed(error).with_next("give --force if that may go"),
         _ => failed(error),
     })

@@ -26,7 +26,7 @@ pub(super) async fn backup(site: &Site<'_>, file: &Path) -> Result<Report> {
     } else {
         let staged = Staged::beside(file)?;
         let aside = staged.store()?;
-        copy(&store, &aside).await.map_err(failed)?;
+        copy(&store, &store.place, &aside).await.map_err(failed)?;
         staged.write(&aside, file).await?;
     }
     let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
@@ -41,7 +41,8 @@ pub(super) async fn restore(site: &Site<'_>, file: &Path, is_forced: bool) -> Re
     let Some(directory) = directory(&target) else {
         let staged = Staged::beside(file)?;
         staged.fill(file)?;
-        let (place, copied) = into(&staged.store()?, &target, RESTORING, is_forced).await?;
+        let name = file.display().to_string();
+        let (place, copied) = into(&staged.store()?, &name, &target, RESTORING, is_forced).await?;
         return Ok(told(&place, copied));
     };
     // Looked through aside before anything is touched: what it holds is told, and a fault ends it here.
@@ -50,7 +51,7 @@ pub(super) async fn restore(site: &Site<'_>, file: &Path, is_forced: bool) -> Re
     let contents = Contents::of(&staged.store()?).await.map_err(failed)?;
     let whole = directory.join("gabier.db");
     if whole.is_file() && !is_forced {
-        refuse(&open(&target)?, RESTORING, is_forced).await?;
+        refuse(&open(&target)?, &file.display().to_string(), RESTORING, is_forced).await?;
     }
     Embedded::restore(&directory, file).map_err(failed)?;
     Ok(told(&format!("sqlite:{}", whole.display()), contents))

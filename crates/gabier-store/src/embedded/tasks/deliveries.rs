@@ -23,6 +23,34 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     })
 }
 
+/// Puts one as it is.
+pub(super) fn put(connection: &Connection, task: i64, owner: &str, delivery: &Delivery) -> Result<()> {
+    let Delivery { id, task: task_id, event, url, state, attempts, next, last, created } = delivery;
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO delivery ({COLUMNS}, task, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT DO NOTHING"
+        ))
+        .and_then(|mut statement| {
+            let values = params![
+                id,
+                task_id.as_str(),
+                event.code(),
+                url,
+                state.code(),
+                attempts,
+                next,
+                last,
+                created,
+                task,
+                owner
+            ];
+            statement.execute(values)
+        })
+        .map(drop)
+        .while_doing(|| format!("put the delivery {id}"))
+}
+
 /// Claims what is due: of each task the first that waits.
 pub(super) fn claim(connection: &Connection, want: usize, lease: Ms, now: Ms) -> Result<Vec<Delivery>> {
     try_claim(connection, want, lease, now).while_doing(|| "claim deliveries".to_owned())

@@ -6,8 +6,9 @@ use super::super::sqlite::Context as _;
 use super::blobs::{Blobs, Part};
 use super::codes::Code as _;
 use super::tally::{FACTS, Facts, Tally};
+use super::{deliveries, output};
 use crate::queue::rules::{self, KEY_COUNTS};
-use crate::queue::{Enqueued, NewTask, State, Task, TaskId};
+use crate::queue::{Carried, Delivery, Enqueued, NewTask, State, Task, TaskId, Written};
 use crate::{Error, ErrorKind, Result};
 
 /// A task to be added, its JSON text already: the caller's thread does that work, not the writer's.
@@ -150,6 +151,9 @@ fn active(connection: &Connection, queue: &str) -> Result<u64> {
 pub(super) struct Imported {
     prepared: Prepared,
     task: Task,
+    is_unchained: bool,
+    written: Vec<Written>,
+    deliveries: Vec<Delivery>,
     progress: Option<String>,
     result: Option<String>,
     error: Option<String>,
@@ -158,7 +162,8 @@ pub(super) struct Imported {
 }
 
 impl Imported {
-    pub(super) fn new(mut task: Task, blobs: &Blobs) -> Result<Self> {
+    pub(super) fn new(carried: Carried, blobs: &Blobs) -> Result<Self> {
+        let Carried { mut task, is_unchained, written, deliveries } = carried;
         let mut prepared = Prepared::new(task.asked.clone(), blobs)?;
         let progress = task.progress.take().map(|progress| json(&progress)).transpose()?;
         let mut result = task.result.take().map(|result| result.to_string());
@@ -173,7 +178,18 @@ impl Imported {
         }
         let object = |object: &serde_json::Map<_, _>| (!object.is_empty()).then(|| json(object)).transpose();
         let (questions, answers) = (object(&task.questions)?, object(&task.answers)?);
-        Ok(Self { prepared, task, progress, result, error, questions, answers })
+        Ok(Self {
+            prepared,
+            task,
+            is_unchained,
+            written,
+            deliveries,
+            progress,
+            result,
+            error,
+            questions,
+            answers,
+        })
     }
 
     /// Puts it, unless it is there.
@@ -181,11 +197,20 @@ impl Imported {
         let Self { prepared, task, .. } = self;
         let Some(facts) = insert(connection, prepared, tally)? else { return Ok(false) };
         let state = task.state.code();
+        let mut stored = 0;
+        for written in &self.written {
+            stored += output::put(connection, facts.seq, written)?;
+        }
+        super::notes::count_bytes(connection, stored)?;
+        for delivery in &self.deliveries {
+            deliveries::put(connection, facts.seq, &task.asked.owner, delivery)?;
+        }
         connection
             .prepare_cached(
                 "UPDATE task SET state = ?2, attempt = ?3, fence = ?4, created = ?5, updated = ?6, started = ?7,
                      finished = ?8, due = ?9, lease_until = ?10, worker = ?11, cancel = ?12, dead_letter = ?13,
-                     chain = chain AND ?2 < 5, progress = ?14, result = ?15, error = ?16, questions = ?17, answers = ?18
+                     chain = chain AND (?19 OR ?2 < 5), progress = ?14, result = ?15, error = ?16, questions = ?17,
+                     answers = ?18, stored_bytes = ?20
                  WHERE seq = ?1",
             )
             .and_then(|mut statement| {
@@ -208,6 +233,8 @@ impl Imported {
                     self.error,
                     self.questions,
                     self.answers,
+                    self.is_unchained,
+                    stored,
                 ])
             })
             .while_doing(|| format!("put the task {}", task.asked.id))?;

@@ -6,7 +6,7 @@ use super::super::sqlite::Context as _;
 use super::codes::Code as _;
 use crate::Result;
 use crate::queue::rules::{kept, line_ends};
-use crate::queue::{Output, OutputRange, Stream, TaskId};
+use crate::queue::{Output, OutputRange, Stream, TaskId, Written};
 
 /// The longest part in one row, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -29,6 +29,8 @@ fn try_append(connection: &Connection, task: i64, stream: Stream, bytes: &[u8]) 
     let (most_head, most_tail) = kept(stream);
     let mut extent = extent(connection, task, stream)?.unwrap_or_default();
     let before = extent.stored;
+    // A head that another store cut shorter does not grow any more.
+    let most_head = if extent.stored > extent.head { extent.head } else { most_head };
     let room = usize::try_from(most_head - extent.head.min(most_head)).unwrap_or(usize::MAX);
     let (head, tail) = bytes.split_at(room.min(bytes.len()));
     // What would be cut off at once is not written.
@@ -48,6 +50,34 @@ fn try_append(connection: &Connection, task: i64, stream: Stream, bytes: &[u8]) 
     while extent.stored > most_head + most_tail {
         extent.stored -= cut(connection, task, stream, extent.head)?;
     }
+    note(connection, task, stream, extent)?;
+    Ok(extent.stored.cast_signed() - before.cast_signed())
+}
+
+/// Puts what another store kept of a stream; gives how many bytes are stored.
+pub(super) fn put(connection: &Connection, task: i64, written: &Written) -> Result<i64> {
+    try_put(connection, task, written).while_doing(|| "keep what a task wrote".to_owned())
+}
+
+fn try_put(connection: &Connection, task: i64, written: &Written) -> rusqlite::Result<i64> {
+    let (most_head, most_tail) = kept(written.stream);
+    let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (head, tail) = written.within(bytes(most_head), bytes(most_tail));
+    let mut at = 0;
+    for part in head.chunks(LONGEST) {
+        at += insert(connection, task, written.stream, at, part)?;
+    }
+    at = written.total_bytes.saturating_sub(tail.len() as u64);
+    for part in tail.chunks(LONGEST) {
+        at += insert(connection, task, written.stream, at, part)?;
+    }
+    let stored = (head.len() + tail.len()) as u64;
+    let Written { stream, total_bytes, total_lines, .. } = *written;
+    note(connection, task, stream, Extent { total_bytes, total_lines, head: head.len() as u64, stored })?;
+    Ok(stored.cast_signed())
+}
+
+fn note(connection: &Connection, task: i64, stream: Stream, extent: Extent) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO task_output (task, stream, total_bytes, total_lines, head, stored)
@@ -60,8 +90,8 @@ fn try_append(connection: &Connection, task: i64, stream: Stream, bytes: &[u8]) 
             extent.total_lines.cast_signed(),
             extent.head.cast_signed(),
             extent.stored.cast_signed(),
-        ])?;
-    Ok(extent.stored.cast_signed() - before.cast_signed())
+        ])
+        .map(drop)
 }
 
 fn extent(connection: &Connection, task: i64, stream: Stream) -> rusqlite::Result<Option<Extent>> {

@@ -13,9 +13,9 @@ use super::enqueue::{Imported, Prepared};
 use super::notes::Added;
 use super::{claim, deliveries, enqueue, finish, limits, lists, output, prune, row};
 use crate::queue::{
-    CancelAck, Cursor, Delivered, Delivery, DeliveryState, End, Ended, Enqueued, Fence, Filter, Held, Limit,
-    Ms, NewTask, Notes, Output, OutputRange, Page, Queue, Retention, Scope, Stats, Step, Stepped, Stream,
-    Task, TaskChange, TaskId, WorkerId,
+    CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, End, Ended, Enqueued, Fence, Filter,
+    Held, Limit, Ms, NewTask, Notes, Output, OutputRange, Page, Queue, Retention, Scope, Stats, Step,
+    Stepped, Stream, Task, TaskChange, TaskId, WorkerId,
 };
 use crate::{Result, queue};
 
@@ -285,7 +285,7 @@ impl Queue for Embedded {
         self.change(move |connection, tally| deliveries::replay(connection, &id, tally.now)).boxed()
     }
 
-    fn import(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<u64>> {
+    fn import(&self, tasks: Vec<Carried>) -> BoxFuture<'_, Result<u64>> {
         async move {
             let import = move |blobs: &_| tasks.into_iter().map(|task| Imported::new(task, blobs)).collect();
             let imported: Vec<Imported> = self.aside(import).await?;

@@ -6,8 +6,8 @@ use super::Trial;
 use super::reading::recount;
 use super::support::{LONG, add, claim_ids, claim_one, end, ended, fresh, get, task, worker};
 use crate::queue::{
-    Delivered, End, Enqueued, Fence, Filter, Ms, NewTask, Notes, OutputRange, Queue, Retention, State,
-    Stream, Task, TaskId, Then, ThenOn, WorkerId,
+    Carried, Delivered, Delivery, DeliveryEvent, DeliveryState, End, Enqueued, Fence, Filter, Ms, NewTask,
+    Notes, OutputRange, Queue, Retention, State, Stream, Task, TaskId, Then, ThenOn, WorkerId, Written,
 };
 
 const EVERYTHING: Retention = Retention { age: Ms::MAX, tasks: u64::MAX, output_bytes: u64::MAX };
@@ -201,8 +201,9 @@ pub(super) async fn an_imported_task_is_as_it_was(trial: &dyn Trial) {
         ..pending.clone()
     };
     let all = vec![pending.clone(), failed.clone(), deciding.clone(), running.clone()];
-    assert_eq!(queue.import(all.clone()).await.expect("import"), 4);
-    assert_eq!(queue.import(all.clone()).await.expect("import"), 0);
+    let carried = || all.iter().cloned().map(Carried::from).collect();
+    assert_eq!(queue.import(carried()).await.expect("import"), 4);
+    assert_eq!(queue.import(carried()).await.expect("import"), 0);
     for task in &all {
         assert_eq!(get(&*queue, &task.asked.id).await, *task);
     }
@@ -216,4 +217,107 @@ pub(super) async fn an_imported_task_is_as_it_was(trial: &dyn Trial) {
     queue.cancel(&deciding.asked.id, "no").await.expect("cancel");
     assert_eq!(get(&*queue, &deciding.asked.id).await.state, State::Cancelled);
     assert!(claim_ids(&*queue, 10).await.is_empty());
+}
+
+pub(super) async fn what_belongs_to_an_imported_task_comes_along(trial: &dyn Trial) {
+    let (from, to) = (trial.open().await, trial.open().await);
+    let callback = Some("https://a.example".to_owned());
+    let id = add(&*from, NewTask { callback, then: vec![follower(ThenOn::Any)], ..task() }).await;
+    let held = claim_one(&*from, LONG).await;
+    let lines = Notes { output: vec![(Stream::Stdout, b"one\ntwo\n".to_vec())], ..Notes::default() };
+    from.note(&id, held.fence, lines).await.expect("note");
+    let how = End::Finish { state: State::Completed, result: None, error: None, dead_letter: false };
+    assert!(end(&*from, &id, held.fence, how).await);
+    let asked = NewTask { id: fresh(), ..held.asked };
+    let ended = Task { asked, ..get(&*from, &id).await };
+    let id = ended.asked.id.clone();
+    let delivery = |event: DeliveryEvent, state, next| Delivery {
+        id: event.id(&id),
+        task: id.clone(),
+        event,
+        url: "https://a.example".to_owned(),
+        state,
+        attempts: 3,
+        next,
+        last: Some("500".to_owned()),
+        created: ended.created,
+    };
+    let now = to.now().await.expect("now");
+    let made = delivery(DeliveryEvent::Processing, DeliveryState::Done, None);
+    let waiting = delivery(DeliveryEvent::Completed, DeliveryState::Waiting, Some(now - 1));
+    // Longer than any store keeps of a log, with a gap.
+    let written = [
+        Written {
+            stream: Stream::Log,
+            head: vec![b'a'; 600 << 10],
+            tail: vec![b'z'; 600 << 10],
+            total_bytes: 5 << 20,
+            total_lines: 9,
+        },
+        Written {
+            stream: Stream::Stderr,
+            head: b"so far\n".to_vec(),
+            tail: b"and so on\n".to_vec(),
+            total_bytes: 900,
+            total_lines: 70,
+        },
+    ];
+    let carried = Carried {
+        task: ended.clone(),
+        is_unchained: true,
+        written: written.to_vec(),
+        deliveries: vec![made.clone(), waiting.clone()],
+    };
+    assert_eq!(to.import(vec![carried.clone()]).await.expect("import"), 1);
+    assert_eq!(to.import(vec![carried]).await.expect("import"), 0);
+    assert_eq!(get(&*to, &id).await, ended);
+    let unchained = to.unchained(10).await.expect("unchained");
+    assert!(unchained.iter().any(|task| task.asked.id == id));
+    let listed = to.deliveries(None, None, None, 10).await.expect("deliveries").items;
+    let own: Vec<_> = listed.into_iter().filter(|delivery| delivery.task == id).collect();
+    assert_eq!(own, [waiting.clone(), made]);
+    let due = to.due(&worker("w1"), 10, LONG).await.expect("due");
+    assert!(due.contains(&waiting), "{due:?}");
+    let read = async |stream, from| {
+        let range = OutputRange { from, length: 1 << 20 };
+        to.output(&id, stream, range).await.expect("output")
+    };
+    let (head, end) = (read(Stream::Log, 0).await, read(Stream::Log, (5 << 20) - 4).await);
+    assert_eq!((head.total_bytes, head.total_lines, &*end.bytes), (5 << 20, 9, &b"zzzz"[..]));
+    assert!(head.gap.is_some_and(|(head, tail)| head < tail) && head.bytes.iter().all(|byte| *byte == b'a'));
+    let short = read(Stream::Stderr, 0).await;
+    assert_eq!((&*short.bytes, short.gap), (&b"so far\n"[..], Some((7, 890))));
+    assert_eq!(read(Stream::Stderr, 7).await.bytes, b"and so on\n");
+    recount(&*to, None).await;
+}
+
+pub(super) async fn what_was_cut_by_another_store_grows_at_its_end(trial: &dyn Trial) {
+    let queue = trial.open().await;
+    let id = add(&*queue, task()).await;
+    let waiting = get(&*queue, &id).await;
+    queue.cancel(&id, "its twin runs").await.expect("cancel");
+    let asked = NewTask { id: fresh(), ..waiting.asked.clone() };
+    let written = Written {
+        stream: Stream::Stdout,
+        head: b"head".to_vec(),
+        tail: b"tail".to_vec(),
+        total_bytes: 50,
+        total_lines: 0,
+    };
+    let carried =
+        Carried { written: vec![written], ..Carried::from(Task { asked: asked.clone(), ..waiting }) };
+    queue.import(vec![carried]).await.expect("import");
+    let held = claim_one(&*queue, LONG).await;
+    assert_eq!(held.asked.id, asked.id);
+    let more = Notes { output: vec![(Stream::Stdout, b" and more".to_vec())], ..Notes::default() };
+    queue.note(&asked.id, held.fence, more).await.expect("note");
+    let release = End::Release;
+    assert!(end(&*queue, &asked.id, held.fence, release).await);
+    let read = async |from| {
+        let range = OutputRange { from, length: 100 };
+        queue.output(&asked.id, Stream::Stdout, range).await.expect("output")
+    };
+    let head = read(0).await;
+    assert_eq!((&*head.bytes, head.gap, head.total_bytes), (&b"head"[..], Some((4, 46)), 59));
+    assert_eq!(read(4).await.bytes, b"tail and more");
 }

@@ -95,6 +95,8 @@ pub async fn holds<T: Trial>(mut empty: impl AsyncFnMut() -> T) {
     keeping::a_chain_is_looked_at_once(&empty().await).await;
     keeping::a_buried_task_is_no_dead_letter_any_more(&empty().await).await;
     keeping::an_imported_task_is_as_it_was(&empty().await).await;
+    keeping::what_belongs_to_an_imported_task_comes_along(&empty().await).await;
+    keeping::what_was_cut_by_another_store_grows_at_its_end(&empty().await).await;
 
     delivering::only_a_callback_gets_deliveries(&empty().await).await;
     delivering::deliveries_of_a_task_come_in_order(&empty().await).await;
