@@ -18,9 +18,12 @@ impl Health for Parts {
     fn states(&self) -> BoxFuture<'_, Vec<PartState>> {
         Box::pin(async {
             let store = Arc::clone(&self.store);
-            let asked = tokio::task::spawn_blocking(move || store.generation()).await;
-            let (ready, message) = match asked {
-                Ok(Ok(_)) => (true, "open".to_owned()),
+            let asked = move || store.generation().and_then(|_| store.failed());
+            let (ready, message) = match tokio::task::spawn_blocking(asked).await {
+                Ok(Ok(Some(_))) => {
+                    (false, "writes no more after a failure of its disk; start anew".to_owned())
+                }
+                Ok(Ok(None)) => (true, "open".to_owned()),
                 Ok(Err(error)) if error.kind() == ErrorKind::Unreachable => {
                     tracing::warn!(%error, "the store does not answer");
                     (false, "does not answer; it is tried again by itself".to_owned())

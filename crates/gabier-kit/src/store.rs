@@ -67,6 +67,11 @@ impl LazyStore {
         self.store().map(|store| Backing::new(store.queue, store.records, store.presence))
     }
 
+    /// The failure after which an open store writes no more.
+    pub(crate) fn failed(&self) -> Result<Option<gabier_store::Error>> {
+        self.store().map(|store| store.embedded.as_ref().and_then(|embedded| embedded.failed()))
+    }
+
     /// What is to be said of a store whose filling did not end; nothing of any other.
     pub(crate) async fn unfinished(&self) -> Result<Option<String>> {
         let store = self.store()?;

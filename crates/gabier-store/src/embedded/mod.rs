@@ -94,6 +94,11 @@ impl Embedded {
         Ok(Self { readers, pulse, tasks, writer, file })
     }
 
+    /// The failure after which this process writes no more: of a sync, whose outcome nobody can know.
+    pub fn failed(&self) -> Option<Error> {
+        self.writer.failed()
+    }
+
     /// The database file.
     pub fn file(&self) -> &Path {
         &self.file

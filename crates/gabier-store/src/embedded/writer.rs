@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(super) struct Writer {
     requests: Option<Handle>,
     thread: Option<JoinHandle<()>>,
+    failed: Arc<OnceLock<Error>>,
 }
 
 /// What hands requests over; the thread goes on while there is one.
@@ -53,12 +55,13 @@ impl Writer {
     ) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let mark = Mark::open(&file)?;
-        let mut work = Work { connection, file, mark, committed, failed: None };
+        let failed = Arc::new(OnceLock::new());
+        let mut work = Work { connection, file, mark, committed, failed: Arc::clone(&failed) };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work.until_closed(&receiver))
             .map_err(|source| Error::io("start the thread that writes", source))?;
-        Ok(Self { requests: Some(Handle(sender)), thread: Some(thread) })
+        Ok(Self { requests: Some(Handle(sender)), thread: Some(thread), failed })
     }
 
     /// Runs within a transaction, and resolves when that is durable. May run twice if the first attempt was undone.
@@ -68,6 +71,11 @@ impl Writer {
     ) -> Result<T> {
         let answer = self.handle()?.submit(run, |_| ())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// The failure after which nothing is written any more.
+    pub(super) fn failed(&self) -> Option<Error> {
+        self.failed.get().cloned()
     }
 
     /// What hands requests over from elsewhere.
@@ -128,7 +136,7 @@ struct Work<F> {
     file: PathBuf,
     mark: Mark,
     committed: F,
-    failed: Option<Error>,
+    failed: Arc<OnceLock<Error>>,
 }
 
 /// The last commit, from which the next is guessed.
@@ -191,7 +199,7 @@ impl<F: Fn()> Work<F> {
     }
 
     fn try_commit(&mut self, batch: &mut [Box<dyn Request>]) -> Result<()> {
-        if let Some(failed) = &self.failed {
+        if let Some(failed) = self.failed.get() {
             let message = format!("write to {}: it stopped after a failure; start anew", self.file.display());
             return Err(Error::new(ErrorKind::Unavailable, message).because(failed.clone()));
         }
@@ -200,7 +208,7 @@ impl<F: Fn()> Work<F> {
             && is_fatal(error)
         {
             tracing::error!(file = %self.file.display(), error = error as &dyn std::error::Error, "the store stops");
-            self.failed = Some(error.clone());
+            let _ = self.failed.set(error.clone());
         }
         outcome
     }
