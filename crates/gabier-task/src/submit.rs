@@ -28,6 +28,9 @@ use crate::tasks::{CALLS, Engine, Tasks};
 /// How long a caller who gave up waits for the word that the work was stopped.
 const STOPPING: Duration = Duration::from_secs(12);
 
+/// Why a task waits although nothing is before it.
+const NO_WORKER: &str = "no worker runs on this data; start `gabier serve` or `gabier worker`";
+
 /// When a full queue is worth another try.
 const FULL_MS: u64 = 5_000;
 
@@ -258,7 +261,7 @@ impl Engine {
         if let Some(progress) = &task.progress {
             data["progress"] = json!(progress);
         }
-        let message = self.handed_over(backing, task);
+        let message = self.handed_over(backing, work.entry.facts.queued, task);
         let outcome = Outcome {
             message: Some(message),
             next: Some(format!("task_wait {{\"id\": \"{id}\"}}")),
@@ -269,16 +272,16 @@ impl Engine {
         Done { data, outcome, view, sanitised: Sanitised::default() }
     }
 
-    fn handed_over(&self, backing: &Backing, task: &Task) -> String {
+    /// What is said of a task whose id is given; `queued` is its tool's own sentence for one that waits.
+    fn handed_over(&self, backing: &Backing, queued: &str, task: &Task) -> String {
         let Task { asked, state, .. } = task;
         let (id, tool) = (&asked.id, &asked.tool);
         let is_waiting = matches!(state, State::Pending | State::Scheduled);
-        if is_waiting && !self.has_worker(backing) {
-            return format!(
-                "task {id} waits: no worker runs on this data; start `gabier serve` or `gabier worker` to run {tool}"
-            );
-        }
+        let waits = is_waiting && !self.has_worker(backing);
         match state {
+            _ if waits && queued.is_empty() => format!("task {id} waits: {NO_WORKER} to run {tool}"),
+            _ if waits => format!("{} It waits: {NO_WORKER}", queued.replace("{id}", id.as_str())),
+            _ if is_waiting && !queued.is_empty() => queued.replace("{id}", id.as_str()),
             State::Running => format!("{tool} goes on as task {id}"),
             State::InputRequired => format!("task {id} waits for an answer"),
             ended if ended.is_terminal() => format!("{tool} has ended as task {id}"),

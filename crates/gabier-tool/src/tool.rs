@@ -44,6 +44,8 @@ pub trait Tool<S: Send + Sync + 'static>: DeserializeOwned + JsonSchema + Send +
     const KEYWORDS: &'static str = "";
     /// A title for people; from the name when empty.
     const TITLE: &'static str = "";
+    /// What is said when a task of it was queued, where the usual sentence does not do; `{id}` stands for the task.
+    const QUEUED: &'static str = "";
     /// True when the result holds text from outside this machine.
     const OPEN_WORLD: bool = false;
     /// True when calling it twice with the same arguments changes no more than calling it once.
@@ -139,6 +141,8 @@ pub struct Facts {
     pub limit: Duration,
     /// Older names.
     pub aliases: &'static [&'static str],
+    /// What is said when a task of it was queued, or empty.
+    pub queued: &'static str,
     /// True when the result holds text from outside this machine.
     pub open_world: bool,
     /// True when twice is as once.
@@ -175,6 +179,7 @@ impl<S: Send + Sync + 'static> ToolDef<S> {
                 kind: T::KIND,
                 limit: T::LIMIT,
                 aliases: T::ALIASES,
+                queued: T::QUEUED,
                 open_world: T::OPEN_WORLD,
                 idempotent: T::IDEMPOTENT,
                 ends_itself: T::ENDS_ITSELF,

@@ -53,6 +53,8 @@ impl Tool<Services> for MonOutilAsync {
     const LIMIT: Duration = Duration::from_hours(6);
     const TITLE: &'static str = "Mon outil asynchrone";
     const KEYWORDS: &'static str = "example test background exemple démonstration tâche de fond";
+    const QUEUED: &'static str =
+        "Tâche {id} (Job ID: {id}) pour 'monOutilAsync' mise en file d'attente avec succès.";
     type Output = Travail;
 
     async fn run(self, ctx: &Context<Services>) -> Result<Travail> {

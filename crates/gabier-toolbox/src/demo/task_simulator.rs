@@ -71,6 +71,7 @@ impl Tool<Services> for TaskSimulator {
     const LIMIT: Duration = Duration::from_mins(1);
     const TITLE: &'static str = "Asynchronous task simulator";
     const KEYWORDS: &'static str = "example test background exemple démonstration tâche simulateur";
+    const QUEUED: &'static str = "Tâche {id} (Job ID: {id}) pour 'asynchronousTaskSimulatorEnhanced' mise en file d'attente avec succès.";
     type Output = Sum;
 
     async fn prepare(&mut self, ctx: &Context<Services>) -> Result<()> {
