@@ -16,11 +16,11 @@ use crate::prompt::Prompt;
 use crate::records::nonce;
 
 /// How long a word holds, in ms.
-const HOLDS: u64 = 12_000;
+const HOLDS: u64 = 5_000;
 /// How often it is given.
-const AGAIN: Duration = Duration::from_secs(4);
+const AGAIN: Duration = Duration::from_secs(2);
 /// How soon it is given again when the server did not take it.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_millis(500);
 
 /// This process among those that share a server. Dropping it ends the presence.
 pub(crate) struct Presence {
