@@ -16,6 +16,7 @@ mod house;
 mod id;
 mod kept;
 mod lease;
+mod limits;
 pub mod manage;
 mod output;
 mod plan;
@@ -30,6 +31,6 @@ mod worker;
 
 pub use backing::{Alone, Backing, Open, Peers, Role};
 pub use schedule::{NewSchedule, ShownSchedule, When};
-pub use settings::{Settings, Webhooks};
+pub use settings::{Bound, Limits, Settings, Webhooks};
 pub use show::{MAX_RETRIES, ShownProgress, ShownTask};
 pub use tasks::{BACKGROUND, CALLS, DEAD_LETTERS, Tasks};

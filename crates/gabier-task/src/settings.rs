@@ -1,8 +1,9 @@
 //! What can be set of tasks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gabier_store::queue::{Ms, Retention};
+use gabier_store::queue::{Ms, Retention, Scope};
 use gabier_tool::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub lease_s: u32,
     /// How long running tasks may go on once the process is asked to stop, in seconds.
     pub shutdown_grace_s: u32,
+    /// How much may run at once and start per second, over all workers.
+    pub limits: Limits,
     /// Webhooks.
     pub webhooks: Webhooks,
 }
@@ -58,8 +61,46 @@ impl Default for Settings {
             ttl_s: 24 * 60 * 60,
             lease_s: 30,
             shutdown_grace_s: 20,
+            limits: Limits::default(),
             webhooks: Webhooks::default(),
         }
+    }
+}
+
+/// Bounds over all workers of a store. The worker that was started last decides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// How much of a queue may run at once and start a second over all workers, by its name, such as
+    /// `{"async-tasks": {"running": 5, "per_second": 10}}`.
+    pub queues: BTreeMap<String, Bound>,
+    /// The same of a tool, by its name.
+    pub tools: BTreeMap<String, Bound>,
+    /// The same of the tasks that speak to a host, by its alias.
+    pub hosts: BTreeMap<String, Bound>,
+}
+
+/// How much there may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bound {
+    /// At once; any number when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub running: Option<u32>,
+    /// Starts a second; any number when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.000_1, max = 1_000_000.0))]
+    pub per_second: Option<f64>,
+}
+
+impl Limits {
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<(Scope, Bound)> {
+        let of = |bounds: &BTreeMap<String, Bound>, scope: fn(String) -> Scope| {
+            bounds.iter().map(|(name, bound)| (scope(name.clone()), *bound)).collect::<Vec<_>>()
+        };
+        [of(&self.queues, Scope::Queue), of(&self.tools, Scope::Tool), of(&self.hosts, Scope::Alias)].concat()
     }
 }
 

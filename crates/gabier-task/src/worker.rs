@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 const HELD_BACK: Duration = Duration::from_millis(200);
 
 /// How long a store that failed is left alone.
-const FAILED: Duration = Duration::from_millis(500);
+pub(crate) const FAILED: Duration = Duration::from_millis(500);
 
 /// How long stopped work may take to end: the grace of its tool and the word to the store.
 const STOPPING: Duration = Duration::from_secs(13);
@@ -37,6 +37,7 @@ impl Tasks {
         tokio::join!(
             engine.serve(BACKGROUND, settings.concurrency as usize, &shutdown),
             engine.serve(CALLS, settings.call_slots as usize, &shutdown),
+            engine.set_limits(&shutdown),
             engine.keep_house(&shutdown),
             engine.tell_receivers(&shutdown),
             async {
