@@ -25,6 +25,7 @@ mod sshd;
 mod ssrf;
 mod stdio;
 mod store_command;
+mod store_copies;
 mod tasks;
 mod vault;
 mod webhook_command;

@@ -55,6 +55,13 @@ impl Server {
         self.running.end_within(PATIENCE, &self.ends).code()
     }
 
+    /// Asks it to end, as a service manager does, and gives back the exit code.
+    #[track_caller]
+    pub(crate) fn end_by_signal(self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }

@@ -1,6 +1,7 @@
 //! Servers and workers that share a Redis.
 
 mod faults;
+mod machines;
 mod opening;
 mod server;
 mod sharing;

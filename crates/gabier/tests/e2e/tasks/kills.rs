@@ -5,6 +5,7 @@ use std::thread::{scope, sleep};
 
 use super::chance::Chance;
 use super::fleet::{Counter, Fleet, busy};
+use super::lines::Lines;
 use crate::harness::{Home, number};
 use crate::redis::Redis;
 
@@ -28,9 +29,9 @@ fn check(home: Home, rounds: u32) {
     let rounds = number(ROUNDS, rounds);
     let mut chance = Chance::new();
     let seed = chance.seed();
-    let (home, token) = busy(home);
-    let counter = Counter::new(token);
-    let mut fleet = Fleet::start(&home, &counter, 2);
+    let (home, token) = busy(Lines::settings(home));
+    let counter = Counter::new(&home, token);
+    let mut fleet = Fleet::start(&home, &counter, 1, 2);
     scope(|clients| {
         let _closing = counter.closing();
         for name in 0..4 {
@@ -39,11 +40,11 @@ fn check(home: Home, rounds: u32) {
         }
         for _ in 0..rounds {
             sleep(chance.millis(20, 400));
-            fleet.kill(1 + chance.below(7));
+            fleet.kill_some(&mut chance);
             fleet.complete();
         }
     });
-    let figures = counter.ledger.check(fleet.server(), &counter.doors);
+    let figures = counter.check(fleet.server());
     assert!(figures.acknowledged > rounds as usize, "{figures:?}");
     figures.tell(rounds, seed);
 }

@@ -4,14 +4,15 @@
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
 use super::doors::Doors;
-use super::fleet::{Counter, Fleet, busy_home};
+use super::fleet::{Counter, Fleet, busy, busy_home};
 use super::ledger::Order;
+use super::lines::Lines;
 use crate::harness::{Home, PATIENCE, Pipe, Running, Server, get, number};
+use crate::redis::Redis;
 
 /// The variable that asks for more rounds.
 const ROUNDS: &str = "GABIER_SHARING_ROUNDS";
@@ -21,13 +22,24 @@ const LEASE: Duration = Duration::from_secs(3);
 
 #[test]
 fn processes_of_all_kinds_share_a_directory_while_they_are_killed_and_stopped() {
-    let rounds = number(ROUNDS, 6);
+    check(Home::new(), 6);
+}
+
+#[test]
+fn they_share_a_redis_in_the_same_way() {
+    let redis = Redis::start();
+    check(Home::new().with("GABIER_STORE_URL", &redis.url()), 4);
+}
+
+#[track_caller]
+fn check(home: Home, rounds: u32) {
+    let rounds = number(ROUNDS, rounds);
     let mut chance = Chance::new();
     let seed = chance.seed();
-    let (home, token) = busy_home();
+    let (home, token) = busy(Lines::settings(home));
     let home = home.with("GABIER_TASKS_LEASE_S", &LEASE.as_secs().to_string());
-    let counter = Counter::new(token);
-    let mut fleet = Fleet::start(&home, &counter, 2);
+    let counter = Counter::new(&home, token);
+    let mut fleet = Fleet::start(&home, &counter, 1, 2);
     scope(|clients| {
         let _closing = counter.closing();
         let (home, counter) = (&home, &counter);
@@ -41,29 +53,17 @@ fn processes_of_all_kinds_share_a_directory_while_they_are_killed_and_stopped() 
         for round in 0..rounds {
             sleep(chance.millis(100, 900));
             if round % 3 == 1 {
-                stop_beyond_the_lease(&fleet, &mut chance);
+                fleet.stop_one(&mut chance, LEASE + Duration::from_millis(1500));
             } else {
-                fleet.kill(1 + chance.below(7));
+                fleet.kill_some(&mut chance);
                 sleep(chance.millis(0, 300));
                 fleet.complete();
             }
         }
     });
-    let figures = counter.ledger.check(fleet.server(), &counter.doors);
+    let figures = counter.check(fleet.server());
     assert!(figures.acknowledged > rounds as usize, "{figures:?}");
     figures.tell(rounds, seed);
-}
-
-/// Freezes one process until the others must think it dead, then lets it go on.
-fn stop_beyond_the_lease(fleet: &Fleet<'_>, chance: &mut Chance) {
-    let which = usize::try_from(chance.below(3)).unwrap();
-    let signal = |signal| match fleet.workers.get(which) {
-        Some(worker) => worker.as_ref().unwrap().0.signal(signal),
-        None => fleet.server().signal(signal),
-    };
-    signal(Signal::STOP);
-    sleep(LEASE + Duration::from_millis(1500));
-    signal(Signal::CONT);
 }
 
 /// Stdio servers one after the other: some leave when they should, some die, some with a call under way.
@@ -72,7 +72,7 @@ fn stdio_clients(home: &Home, counter: &Counter, mut chance: Chance) {
         let mut pipe = home.mcp(&[]);
         pipe.initialize("2025-11-25");
         for _ in 0..chance.below(5) {
-            let order = Order::any(&counter.doors, &mut chance);
+            let order = Order::any(&counter.places, &mut chance);
             let result = pipe.call(order.tool(), &order.arguments());
             counter.ledger.note(&result["structuredContent"], &order);
         }
@@ -80,7 +80,7 @@ fn stdio_clients(home: &Home, counter: &Counter, mut chance: Chance) {
             0 => assert_eq!(pipe.leave().2, Some(0)),
             1 => drop(pipe),
             _ => {
-                let order = Order::any(&counter.doors, &mut chance);
+                let order = Order::any(&counter.places, &mut chance);
                 pipe.begin("tools/call", &json!({"name": order.tool(), "arguments": order.arguments()}));
                 sleep(chance.millis(0, 20));
             }
@@ -91,7 +91,7 @@ fn stdio_clients(home: &Home, counter: &Counter, mut chance: Chance) {
 /// The command line, again and again; some die at their work.
 fn commands(home: &Home, counter: &Counter, mut chance: Chance) {
     while !counter.is_closed() {
-        let order = Order::any(&counter.doors, &mut chance);
+        let order = Order::any(&counter.places, &mut chance);
         let arguments = order.arguments();
         if chance.below(3) > 0 {
             counter.ledger.note(&home.call(order.tool(), &arguments), &order);
