@@ -79,7 +79,7 @@ fn folder(data_dir: &Path) -> Finding {
 
 async fn store(wired: &Wired) -> Vec<Finding> {
     if let Err(error) = wired.store.generation() {
-        return vec![Finding::fail("store", error.to_string())];
+        return vec![unusable(&error)];
     }
     if let Ok(Some(unfinished)) = wired.store.unfinished().await {
         return vec![Finding::fail("store", unfinished)];
@@ -87,8 +87,14 @@ async fn store(wired: &Wired) -> Vec<Finding> {
     match wired.store.check().await {
         Ok(faults) if faults.is_empty() => vec![Finding::ok("store", "sound")],
         Ok(faults) => faults.into_iter().map(|fault| Finding::fail("store", fault)).collect(),
-        Err(error) => vec![Finding::fail("store", error.to_string())],
+        Err(error) => vec![unusable(&error)],
     }
+}
+
+/// A store that cannot be used, with the reason, which is a person's to mend.
+fn unusable(error: &gabier_store::Error) -> Finding {
+    let why = std::error::Error::source(error).map(|source| format!(": {source}"));
+    Finding::fail("store", format!("{error}{}", why.unwrap_or_default()))
 }
 
 /// What a Redis keeps of what is acknowledged.
