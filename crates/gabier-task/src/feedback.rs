@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The most bytes that wait for a note; what a faster tool writes beyond is left out, and said so.
 const MOST_WAITING: usize = 1024 * 1024;
 
+/// From how many bytes on they are written without a pause.
+const MUCH: usize = MOST_WAITING / 8;
+
 /// The longest part of a line that waits for its end, so that secrets in it are seen whole.
 const LONGEST_LINE: usize = 64 * 1024;
 
@@ -30,6 +33,8 @@ pub(crate) struct TaskFeedback {
     answers: HashMap<String, Answer>,
     waiting: Mutex<Waiting>,
     noted: Notify,
+    /// Told when so much waits that the next pause would be too long.
+    pressed: Notify,
 }
 
 /// Whoever waits for a task in this process; nobody once it was handed over.
@@ -64,7 +69,14 @@ struct Waiting {
 
 impl TaskFeedback {
     pub(crate) fn new(live: Live, redactor: Arc<Redactor>, answers: HashMap<String, Answer>) -> Self {
-        Self { live, redactor, answers, waiting: Mutex::default(), noted: Notify::new() }
+        Self {
+            live,
+            redactor,
+            answers,
+            waiting: Mutex::default(),
+            noted: Notify::new(),
+            pressed: Notify::new(),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -76,12 +88,15 @@ impl TaskFeedback {
         self.waiting().questions.clone()
     }
 
-    /// Writes into the store what is told, at most five times a second; never ends.
+    /// Writes into the store what is told, five times a second at most unless it is much; never ends.
     pub(crate) async fn keep(&self, queue: &dyn Queue, clock: &dyn Clock, id: &TaskId, fence: Fence) {
         loop {
             self.noted.notified().await;
             self.flush(queue, id, fence, false).await;
-            clock.sleep(PAUSE).await;
+            tokio::select! {
+                () = clock.sleep(PAUSE) => {}
+                () = self.pressed.notified() => {}
+            }
         }
     }
 
@@ -178,9 +193,13 @@ impl Feedback for TaskFeedback {
         };
         let room = MOST_WAITING.saturating_sub(kept.len()).min(bytes.len());
         kept.extend_from_slice(&bytes[..room]);
+        let is_much = kept.len() > MUCH;
         waiting.left_out += bytes.len() - room;
         drop(waiting);
         self.noted.notify_one();
+        if is_much {
+            self.pressed.notify_one();
+        }
         if let Some(live) = self.live.get() {
             live.output(stream, bytes);
         }
