@@ -1,7 +1,7 @@
 //! The hosts there are, kept as records, and what the word `alias` of a call means.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use gabier_store::{Expect, Record, Records};
 use gabier_tool::{Clock, Error, ErrorKind, Result, iso, nearest};
@@ -22,6 +22,17 @@ const TRIES: usize = 8;
 pub struct Inventory {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
+    last: Arc<RwLock<Known>>,
+}
+
+/// All hosts.
+type Hosts = BTreeMap<Alias, HostRecord>;
+
+/// All hosts as they were at one generation of the store; none before the first look.
+#[derive(Clone, Default)]
+struct Known {
+    generation: Option<u64>,
+    hosts: Arc<Hosts>,
 }
 
 /// What an [`Inventory::upsert`] did.
@@ -49,21 +60,33 @@ pub struct Added {
 impl Inventory {
     /// The hosts of a store.
     pub fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
-        Self { records, clock }
+        Self { records, clock, last: Arc::default() }
     }
 
     /// All hosts, by alias.
     pub async fn list(&self) -> Result<BTreeMap<Alias, HostRecord>> {
-        let records = self.records.list(KIND).await.map_err(|error| broken("reading the hosts", error))?;
-        records.iter().map(|record| Ok((record.key.parse()?, parse(record)?))).collect()
+        Ok(Hosts::clone(&*self.hosts().await?))
     }
 
     /// The host of an alias; `NOT_FOUND` names the nearest ones.
     pub async fn get(&self, alias: &str) -> Result<HostRecord> {
-        match self.read(alias).await? {
-            Some(record) => parse(&record),
-            None => Err(unknown(alias, &self.list().await?)),
+        let hosts = self.hosts().await?;
+        hosts.get(alias).cloned().ok_or_else(|| unknown(alias, &hosts))
+    }
+
+    /// All hosts of this moment, read from the store only when something has changed there: every call asks.
+    async fn hosts(&self) -> Result<Arc<Hosts>> {
+        let generation = self.records.generation().map_err(|error| broken("reading the hosts", error))?;
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if last.generation == Some(generation) {
+            return Ok(last.hosts);
         }
+        let records = self.records.list(KIND).await.map_err(|error| broken("reading the hosts", error))?;
+        let hosts = records.iter().map(|record| Ok((record.key.parse()?, parse(record)?)));
+        let hosts = Arc::new(hosts.collect::<Result<Hosts>>()?);
+        let known = Known { generation: Some(generation), hosts: Arc::clone(&hosts) };
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(hosts)
     }
 
     /// Adds a host or merges into the one there is. A new one needs `host` and `user`.
@@ -96,8 +119,8 @@ impl Inventory {
 
     /// Removes a host; false when there was none. A host that others go through is refused.
     pub async fn remove(&self, alias: &str) -> Result<bool> {
-        let users = self.list().await?;
-        let users: Vec<_> = users
+        let hosts = self.hosts().await?;
+        let users: Vec<_> = hosts
             .iter()
             .filter(|(_, record)| record.jump.as_ref().is_some_and(|jump| jump.as_str() == alias))
             .collect();
@@ -142,7 +165,8 @@ impl Inventory {
     /// The aliases that the `alias` parameter of a call means: a host, a group, `all`, or several by commas.
     /// Each host once, in the order given.
     pub async fn resolve(&self, parameter: &str) -> Result<Vec<Alias>> {
-        resolve(parameter, &self.list().await?)
+        let hosts = self.hosts().await?;
+        resolve(parameter, &hosts)
     }
 
     /// The same for somebody who may use some hosts alone: a group, and `all`, mean those of them.
@@ -153,13 +177,13 @@ impl Inventory {
         parameter: &str,
         may_use: impl Fn(&Alias, &HostRecord) -> bool,
     ) -> Result<Vec<Alias>> {
-        let mut hosts = self.list().await?;
-        let count = hosts.len();
-        hosts.retain(|alias, record| may_use(alias, record));
-        if hosts.len() == count {
+        let hosts = self.hosts().await?;
+        if hosts.iter().all(|(alias, record)| may_use(alias, record)) {
             return resolve(parameter, &hosts);
         }
-        resolve(parameter, &hosts).map_err(|error| match error.kind() {
+        let own = hosts.iter().filter(|(alias, record)| may_use(alias, record));
+        let own = own.map(|(alias, record)| (alias.clone(), record.clone())).collect();
+        resolve(parameter, &own).map_err(|error| match error.kind() {
             ErrorKind::NotFound => forbidden(&error),
             _ => error,
         })
@@ -195,7 +219,7 @@ impl Inventory {
     }
 
     async fn refuse_clash(&self, alias: &Alias, change: &HostChange) -> Result<()> {
-        let hosts = self.list().await?;
+        let hosts = self.hosts().await?;
         let groups = change.groups.iter().flatten();
         if let Some(group) = groups.into_iter().find(|group| hosts.contains_key(*group) || *group == alias) {
             return Err(Error::invalid("groups", format!("{group} is the name of a host")));
@@ -223,7 +247,7 @@ impl Inventory {
     }
 }
 
-fn resolve(parameter: &str, hosts: &BTreeMap<Alias, HostRecord>) -> Result<Vec<Alias>> {
+fn resolve(parameter: &str, hosts: &Hosts) -> Result<Vec<Alias>> {
     let mut aliases: Vec<Alias> = Vec::new();
     for word in parameter.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         let mut meant: Vec<&Alias> = match hosts.get_key_value(word) {
@@ -269,7 +293,7 @@ fn parse(record: &Record) -> Result<HostRecord> {
     })
 }
 
-fn unknown(word: &str, hosts: &BTreeMap<Alias, HostRecord>) -> Error {
+fn unknown(word: &str, hosts: &Hosts) -> Error {
     let groups = hosts.values().flat_map(|record| &record.groups);
     let mut known: Vec<&str> = hosts.keys().chain(groups).map(Alias::as_str).collect();
     known.sort_unstable();
@@ -384,6 +408,27 @@ mod tests {
         assert_eq!((added.did, added.replaced.len()), (Upsert::Created, 0), "nothing was there before");
         let unknown: Alias = "web9".parse().unwrap();
         assert!(inventory.upsert(&unknown, port(22)).await.unwrap_err().message().starts_with("host:"));
+    }
+
+    #[tokio::test]
+    async fn a_change_by_somebody_else_is_seen_at_once() {
+        let store: Arc<dyn Records> = Arc::new(Memory::default());
+        let [ours, theirs] = [(); 2].map(|()| Inventory::new(Arc::clone(&store), Arc::new(Stopped)));
+        assert!(ours.list().await.unwrap().is_empty());
+        let web1: Alias = "web1".parse().unwrap();
+        let change = |port| HostChange {
+            host: Some("h".into()),
+            user: Some("u".into()),
+            port: Some(port),
+            ..HostChange::default()
+        };
+        for port in [22, 2222] {
+            theirs.upsert(&web1, change(port)).await.unwrap();
+            assert_eq!(ours.get("web1").await.unwrap().port, port);
+            assert_eq!(ours.target("web1").await.unwrap().endpoint.port, port);
+        }
+        assert!(theirs.remove("web1").await.unwrap());
+        assert!(ours.resolve("web1").await.is_err());
     }
 
     #[tokio::test]
