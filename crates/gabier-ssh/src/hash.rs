@@ -12,8 +12,8 @@ use crate::sftp::{Error, Hashed, Reason, RemoteHash, RemotePath, Result};
 
 /// How long a host may take to say whether it can hash.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
-/// How a host without these programs answers to neither; the first that works is taken.
-const PROGRAMS: [&str; 2] = ["sha256sum -b", "shasum -a 256 -b"];
+/// The first that works is taken. OpenSSL uses the CPU's own instructions for it, which make it several times faster.
+const PROGRAMS: [&str; 3] = ["openssl dgst -sha256 -r", "sha256sum -b", "shasum -a 256 -b"];
 /// SHA-256 of nothing.
 const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

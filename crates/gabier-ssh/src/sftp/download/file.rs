@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::sftp::attributes::{Attributes, FileKind};
 use crate::sftp::error::{Error, Reason, Result};
 use crate::sftp::file::{Mode, RemoteFile};
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::local::LocalFolder;
-use crate::sftp::options::Verify;
+use crate::sftp::options::{Hashed, Verify};
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::Arrived;
 use crate::sftp::resume::{Resume, WORTH_RESUMING};
 use crate::sftp::upload::{describe_change, hash_prefix};
-use crate::sftp::verify::{Claim, ask, mismatch};
+use crate::sftp::verify::mismatch;
 
 use super::fetch::{fetch, fetch_until_end};
 use super::ledger::{Ledger, Start, find};
@@ -49,9 +50,10 @@ pub(super) async fn fetch_file(
     let Admission::Welcome(target) = admission else { return Ok(None) };
     let resume = resume.filter(|_| attributes.size.is_some_and(|size| size >= WORTH_RESUMING));
     let (mut stage, start) = open(job, &file, &attributes, target, resume.as_ref()).await?;
+    let theirs = ask_early(job, &file, &attributes);
     let received = receive(job, &file, &attributes, &mut stage, start, resume).await;
     match received {
-        Ok(received) => finish(job, file, attributes, stage, received).await.map(Some),
+        Ok(received) => finish(job, file, attributes, stage, received, theirs).await.map(Some),
         Err(error) => blocking(move || Err(stage.explain(error))).await,
     }
 }
@@ -134,6 +136,7 @@ async fn finish(
     attributes: Attributes,
     mut stage: Stage,
     whole: Whole,
+    theirs: Option<Theirs>,
 ) -> Result<Arrived> {
     let Whole { received: Received { length, hash }, resumed, ledger } = whole;
     let size = attributes.size.unwrap_or(0);
@@ -144,7 +147,7 @@ async fn finish(
         return Err(Error::new(Reason::Mismatch, message).doing("reading", file.path()));
     }
     // A source that changed, or that is made while it is read (procfs), has no hash to compare with.
-    if change.is_none() && size > 0 && !is_right(job, &file, &stage, length, hash).await? {
+    if change.is_none() && size > 0 && !is_right(job, &stage, length, hash, theirs).await? {
         stage.give_up();
         return Err(mismatch(file.path()));
     }
@@ -157,26 +160,34 @@ async fn finish(
     Ok(Arrived { bytes: length, resumed, sha256: hash, notes: change.into_iter().collect() })
 }
 
+/// What the server's machine says of a file, asked while the content is on its way.
+type Theirs = AbortOnDropHandle<Result<Vec<[u8; 32]>>>;
+
+/// Has the server's machine hash a file up to its size of now: what is added later is not fetched either. A file that
+/// changes meanwhile is not compared.
+fn ask_early(job: &Job, file: &RemoteFile, attributes: &Attributes) -> Option<Theirs> {
+    let Verify::Remote(hasher) = &job.options.verify else { return None };
+    let size = attributes.size.filter(|size| *size > 0)?;
+    let (hasher, files) = (hasher.clone(), vec![Hashed { path: file.path().clone(), length: Some(size) }]);
+    Some(AbortOnDropHandle::new(tokio::spawn(async move { hasher.sha256(files).await })))
+}
+
 async fn is_right(
     job: &Job,
-    file: &RemoteFile,
     stage: &Stage,
     length: u64,
     hash: Option<[u8; 32]>,
+    theirs: Option<Theirs>,
 ) -> Result<bool> {
     let Some(hash) = hash else { return Ok(true) };
-    match &job.options.verify {
-        Verify::Size => Ok(true),
-        Verify::Remote(hasher) => {
-            // What was added since then is not what was fetched.
-            let claim = Claim { path: file.path().clone(), length: Some(length), hash };
-            Ok(ask(&**hasher, &[claim]).await? == [true])
-        }
-        Verify::ReadBack => {
-            let local = stage.file.clone();
-            let found: [u8; 32] =
-                blocking(move || Ok(hash_prefix(&local, length)?.finalize().into())).await?;
-            Ok(found == hash)
-        }
+    if let Some(theirs) = theirs {
+        let gone = |_| Error::new(Reason::Lost, "the hashing on the host was given up");
+        return Ok(theirs.await.map_err(gone)?? == [hash]);
     }
+    if !matches!(job.options.verify, Verify::ReadBack) {
+        return Ok(true);
+    }
+    let local = stage.file.clone();
+    let found: [u8; 32] = blocking(move || Ok(hash_prefix(&local, length)?.finalize().into())).await?;
+    Ok(found == hash)
 }
