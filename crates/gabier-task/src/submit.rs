@@ -12,7 +12,7 @@ use gabier_tool::{
     Board, Done, Error, ErrorKind, Feedback, Mode, Outcome, Patience, Progress, Result, Running, Sanitised,
     View,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::sync::oneshot;
 
 use crate::attempt::{self, Start};
@@ -76,15 +76,17 @@ impl Engine {
             task.claim = Some((backing.worker.clone(), self.settings.lease_ms()));
         }
         let asked = self.clock.monotonic();
+        let written = runs_here.then(|| as_written(task.clone(), self.now_ms()));
         let stored = self.enqueue(&backing, task).await?;
         let mut waiting = Waiting {
             id: id_of(&stored).clone(),
             live: Live::new(Arc::clone(&work.running.feedback)),
             local: None,
         };
-        if let (true, Enqueued::New(id)) = (runs_here, &stored) {
+        if let (Some(task), Enqueued::New(_)) = (written, &stored) {
             let secrets = is_secret.then(|| Arc::clone(&work.arguments));
-            waiting.local = Some(self.start_here(&backing, id, asked, secrets, waiting.live.clone()).await?);
+            let start = Start { task, asked, secrets, live: waiting.live.clone() };
+            waiting.local = Some(self.spawn_attempt(&backing, start));
         }
         self.wait(&backing, &work, waiting).await
     }
@@ -110,20 +112,6 @@ impl Engine {
     async fn read(&self, backing: &Backing, id: &TaskId) -> Result<Task> {
         let task = self.ask("reading a task", backing.queue.get(id)).await?;
         task.ok_or_else(|| unknown(id.as_str()))
-    }
-
-    /// Runs a task that was written as claimed by this process, whoever waits for it or not.
-    async fn start_here(
-        self: &Arc<Self>,
-        backing: &Backing,
-        id: &TaskId,
-        asked: Duration,
-        secrets: Option<Arc<Value>>,
-        live: Live,
-    ) -> Result<oneshot::Receiver<Result<Done>>> {
-        let task = self.read(backing, id).await?;
-        let start = Start { task, asked, secrets, live };
-        Ok(self.spawn_attempt(backing, start))
     }
 
     /// Runs an attempt outside all places and delivers its end.
@@ -296,15 +284,23 @@ impl Engine {
 }
 
 /// A task as it is once it was written, without a look into the store.
-fn as_written(asked: NewTask, now: Ms) -> Task {
+fn as_written(mut asked: NewTask, now: Ms) -> Task {
     let due = asked.run_at.filter(|at| *at > now);
+    let claim = asked.claim.take();
+    let state = match (&claim, due) {
+        (Some(_), _) => State::Running,
+        (None, Some(_)) => State::Scheduled,
+        (None, None) => State::Pending,
+    };
+    let starts = u32::from(claim.is_some());
     Task {
         asked,
-        state: if due.is_some() { State::Scheduled } else { State::Pending },
-        attempt: 0,
-        fence: Fence(0),
-        worker: None,
-        lease_until: None,
+        state,
+        attempt: starts,
+        fence: Fence(starts.into()),
+        started: claim.as_ref().map(|_| now),
+        lease_until: claim.as_ref().map(|(_, lease)| now + lease),
+        worker: claim.map(|(worker, _)| worker),
         due,
         cancel: None,
         progress: None,
@@ -314,7 +310,6 @@ fn as_written(asked: NewTask, now: Ms) -> Task {
         answers: Map::new(),
         dead_letter: false,
         created: now,
-        started: None,
         finished: None,
         updated: now,
     }
