@@ -35,10 +35,11 @@ fn libraries(field: &Field, connections: usize) -> Result<Vec<(Who, Script)>> {
 
 pub(super) async fn exec(field: &Field, plan: &Plan, book: &mut Book) -> Result<()> {
     let product = field.product(field.sshd.port).await?;
-    let mut caller = product.caller().await?;
     let master = Master::start(&field.sshd, &field.home).await?;
     let mut libraries = libraries(field, 1)?;
     for round in 0..=plan.rounds {
+        // The server closes what was silent while the others had their turn.
+        let mut caller = product.caller().await?;
         let mut figures = vec![
             (Who::Gabier, repeated(&mut caller, plan.calls).await?),
             (Who::Ssh, (0..plan.calls).map(|_| master.exec("true")).collect::<Result<_>>()?),
@@ -71,11 +72,11 @@ async fn repeated(caller: &mut Caller, calls: u32) -> Result<Vec<Duration>> {
 pub(super) async fn burst(field: &Field, plan: &Plan, book: &mut Book) -> Result<()> {
     let mut most = 0;
     let product = field.product(field.sshd.port).await?;
-    let mut callers = try_join_all((0..CALLERS).map(|_| product.caller())).await?;
     let mut peers: Vec<(Who, Script)> = Vec::new();
     for round in 0..=plan.rounds {
         // The peers' own connections, once they have them, are not the product's.
         let others = peers.len() * CONNECTIONS;
+        let mut callers = try_join_all((0..CALLERS).map(|_| product.caller())).await?;
         let begin = Instant::now();
         let ended = join_all(callers.iter_mut().map(share)).await;
         let rate = count(COMMANDS) / begin.elapsed().as_secs_f64();

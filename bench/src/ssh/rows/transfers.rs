@@ -24,7 +24,7 @@ const MOVERS: [Who; 6] = [Who::Gabier, Who::Sftp, Who::Scp, Who::Rsync, Who::Nod
 
 /// A contestant that is ready.
 enum Mover {
-    Gabier(Box<(Product, Caller)>),
+    Gabier(Box<Product>),
     Program(Who),
     Script(Box<Script>),
 }
@@ -79,11 +79,7 @@ pub(super) async fn measure(row: Row, field: &Field, plan: &Plan, book: &mut Boo
 impl Mover {
     async fn ready(who: Who, field: &Field, port: u16) -> Result<Self> {
         Ok(match who {
-            Who::Gabier => {
-                let product = field.product(port).await?;
-                let caller = product.caller().await?;
-                Self::Gabier(Box::new((product, caller)))
-            }
+            Who::Gabier => Self::Gabier(Box::new(field.product(port).await?)),
             Who::Node | Who::AsyncSsh => Self::Script(Box::new(Script::start(who, &field.sshd, port, 1)?)),
             program => Self::Program(program),
         })
@@ -92,7 +88,7 @@ impl Mover {
     async fn carry(&mut self, field: &Field, port: u16, way: Way, paths: [&Path; 2]) -> Result<Took> {
         let before = self.cpu()?;
         let wall = match self {
-            Self::Gabier(product) => by_tool(&mut product.1, way, paths).await?,
+            Self::Gabier(product) => by_tool(&mut product.caller().await?, way, paths).await?,
             Self::Program(who) => openssh::transfer(*who, &field.sshd, port, way, paths)?,
             Self::Script(script) => script.transfer(way, paths)?,
         };
@@ -101,7 +97,7 @@ impl Mover {
 
     fn cpu(&self) -> Result<Duration> {
         match self {
-            Self::Gabier(product) => product.0.process.cpu(),
+            Self::Gabier(product) => product.process.cpu(),
             Self::Program(_) => Process::cpu_of_ended(),
             Self::Script(script) => script.process.cpu(),
         }
