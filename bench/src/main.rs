@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Arg, ArgMatches, Command, ValueEnum, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 
 use measure::Plan;
 use report::Report;
@@ -60,6 +60,13 @@ fn command_line() -> Command {
         .arg(number("rounds", "5", "Alternating rounds; every figure is their median"))
         .arg(number("tasks", "10000", "Tasks of a phase; the phases with one at a time take a tenth"))
         .arg(number("history", "1000000", "Ended tasks of the long history; 0 leaves it out"))
+        .arg(
+            Arg::new("engine")
+                .long("engine")
+                .action(ArgAction::Append)
+                .value_parser(["embedded", "bullmq", "redis"])
+                .help("Measure these engines alone"),
+        )
         .arg(json.clone());
     let ssh = Command::new("ssh")
         .about("Hosts: the shipped binary, OpenSSH's programs, rsync, ssh2 on Node and asyncssh on one sshd")
@@ -112,8 +119,12 @@ fn mcp(flags: &ArgMatches) -> Result<ExitCode> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks(flags: &ArgMatches) -> Result<ExitCode> {
     let number = |name| flags.get_one::<u32>(name).copied().unwrap_or_default();
-    let plan =
-        tasks::Plan { rounds: number("rounds") as usize, tasks: number("tasks"), history: number("history") };
+    let plan = tasks::Plan {
+        rounds: number("rounds") as usize,
+        tasks: number("tasks"),
+        history: number("history"),
+        engines: flags.get_many::<String>("engine").into_iter().flatten().cloned().collect(),
+    };
     let home = tempfile::tempdir()?;
     let json = flags.get_one::<PathBuf>("json").map(PathBuf::as_path);
     let reached = tasks::run(&plan, home.path(), json).await?;

@@ -90,6 +90,11 @@ fn cpu_fields(process: &str, first: usize) -> Result<Duration> {
     Ok(TICK * ticks)
 }
 
+/// CPU time that this process used so far, by all threads, in user and kernel mode.
+pub(crate) fn own_cpu() -> Result<Duration> {
+    cpu_fields("self", 11)
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());

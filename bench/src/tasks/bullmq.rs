@@ -16,7 +16,7 @@ use crate::process::Process;
 pub(super) struct BullMq {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    _process: Process,
+    process: Process,
 }
 
 impl BullMq {
@@ -28,7 +28,7 @@ impl BullMq {
         let node = Start { program: PathBuf::from("node"), called: None };
         let mut process = Process::start(&node, &[script, redis.to_string()], home, true)?;
         let (input, output) = process.pipes().context("the pipes of Node")?;
-        let mut peer = Self { input, output: BufReader::new(output), _process: process };
+        let mut peer = Self { input, output: BufReader::new(output), process };
         peer.ask(&json!({"command": "open", "name": "noops"}))?;
         Ok(peer)
     }
@@ -64,6 +64,10 @@ impl Lane for BullMq {
         let found: Vec<f64> =
             serde_json::from_value(self.ask(&json!({"command": "latencies", "number": number}))?)?;
         Ok(found.into_iter().map(|milliseconds| Duration::from_secs_f64(milliseconds / 1e3)).collect())
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        self.process.cpu()
     }
 
     async fn close(&mut self) -> Result<()> {

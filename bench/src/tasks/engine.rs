@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::{MachineClock, caller, guards};
 use super::phases::Lane;
+use crate::process::own_cpu;
 
 /// The store of a URL.
 pub(super) fn open(url: &str) -> Result<Store> {
@@ -197,6 +198,10 @@ impl Lane for Engine {
         }
         process.stop().await?;
         Ok(found)
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        own_cpu()
     }
 
     async fn close(&mut self) -> Result<()> {

@@ -23,6 +23,14 @@ pub(crate) struct Plan {
     pub(crate) tasks: u32,
     /// Ended tasks of the history; none = not measured.
     pub(crate) history: u32,
+    /// The engines that take part; none named = all.
+    pub(crate) engines: Vec<String>,
+}
+
+impl Plan {
+    fn includes(&self, engine: &str) -> bool {
+        self.engines.is_empty() || self.engines.iter().any(|word| engine.to_lowercase().contains(word))
+    }
 }
 
 /// Runs everything and prints it; true when every goal was reached.
@@ -41,25 +49,28 @@ pub(crate) async fn run(plan: &Plan, home: &Path, json: Option<&Path>) -> Result
 /// All engines, one after the other in every round, so that a busy moment of the machine hits all alike.
 async fn engines(plan: &Plan, home: &Path) -> Result<Vec<Figures>> {
     let redis = redis::Redis::start(home).await?;
-    let mut lanes: Vec<(&'static str, Vec<Phases>)> =
-        [goals::EMBEDDED, goals::BULLMQ, goals::ON_REDIS].map(|name| (name, Vec::new())).into();
+    let mut lanes: Vec<(&'static str, Vec<Phases>)> = [goals::EMBEDDED, goals::BULLMQ, goals::ON_REDIS]
+        .into_iter()
+        .filter(|name| plan.includes(name))
+        .map(|name| (name, Vec::new()))
+        .collect();
     for round in 0..=plan.rounds {
         for (name, rounds) in &mut lanes {
             let phases = match *name {
                 goals::EMBEDDED => {
                     let folder = tempfile::tempdir_in(home)?;
                     let store = engine::open(&format!("sqlite:{}", folder.path().display()))?;
-                    phases::measure(&mut engine::Engine::new(store), plan).await?
+                    phases::measure(&mut engine::Engine::new(store), &redis, plan).await?
                 }
                 goals::ON_REDIS => {
                     redis.clear().await?;
                     let store = engine::open(&redis.url())?;
-                    phases::measure(&mut engine::Engine::new(store), plan).await?
+                    phases::measure(&mut engine::Engine::new(store), &redis, plan).await?
                 }
                 _ => {
                     redis.clear().await?;
                     let mut peer = bullmq::BullMq::start(redis.port, home)?;
-                    phases::measure(&mut peer, plan).await?
+                    phases::measure(&mut peer, &redis, plan).await?
                 }
             };
             // Round 0 warms up just-in-time compilers and caches.

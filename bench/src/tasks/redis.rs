@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A running server, ended when this value goes.
 pub(super) struct Redis {
     pub(super) port: u16,
-    _process: Process,
+    process: Process,
 }
 
 impl Redis {
@@ -38,7 +38,7 @@ impl Redis {
         ];
         let words: Vec<String> = words.into_iter().flatten().map(str::to_owned).collect();
         let server = Start { program: PathBuf::from("redis-server"), called: None };
-        let redis = Self { port, _process: Process::start(&server, &words, home, false)? };
+        let redis = Self { port, process: Process::start(&server, &words, home, false)? };
         let begin = Instant::now();
         while redis.say("PING").await.is_err() {
             ensure!(begin.elapsed() < PATIENCE, "redis-server does not answer");
@@ -50,6 +50,11 @@ impl Redis {
     /// Forgets everything.
     pub(super) async fn clear(&self) -> Result<()> {
         self.say("FLUSHALL").await
+    }
+
+    /// CPU time used so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        self.process.cpu()
     }
 
     pub(super) fn url(&self) -> String {

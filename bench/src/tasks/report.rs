@@ -29,6 +29,7 @@ impl Report {
             "\nTasks that do nothing, per second, every acknowledgement synced to disk\n\n{}",
             self.engines()
         )?;
+        writeln!(out, "\nCPU µs per task, of the engine's process + of Redis\n\n{}", self.cpu())?;
         if let Some(history) = &self.history {
             writeln!(out, "\nThe shipped binary on {} ended tasks\n\n{}", history.tasks, table_of(history))?;
         }
@@ -60,6 +61,16 @@ impl Report {
             let rates = rates.map(|rate| format!("{rate:.0}"));
             let times = [row.start_p50_ms, row.start_p99_ms].map(|time| format!("{time:.2}"));
             table.add_row([row.engine.to_owned()].into_iter().chain(rates).chain(times));
+        }
+        table
+    }
+
+    fn cpu(&self) -> Table {
+        let mut table = table(&["engine", "add, 50", "50 slots", "add + run"], 1);
+        for row in &self.engines {
+            let cpu = [row.add_50_cpu_us, row.slots_50_cpu_us, row.flow_50_cpu_us];
+            let cpu = cpu.map(|[own, redis]| format!("{own:.0} + {redis:.0}"));
+            table.add_row([row.engine.to_owned()].into_iter().chain(cpu));
         }
         table
     }
