@@ -113,13 +113,15 @@ impl Heard {
         self.generation.send_if_modified(|known| std::mem::replace(known, generation) != generation);
     }
 
-    /// `t` and a task, `w` and a queue, or `a` for anything.
+    /// What one call changed, each change between zero bytes: `t` and a task, `w` and a queue, or `a` for anything.
     fn told(&self, text: &str) {
-        let change = match text.split_at_checked(1) {
-            Some(("t", id)) => TaskChange::Task(TaskId::new(id)),
-            Some(("w", queue)) => TaskChange::Work(queue.to_owned()),
-            _ => TaskChange::Anything,
-        };
-        let _ = self.tasks.send(change);
+        for change in text.split('\0') {
+            let change = match change.split_at_checked(1) {
+                Some(("t", id)) => TaskChange::Task(TaskId::new(id)),
+                Some(("w", queue)) => TaskChange::Work(queue.to_owned()),
+                _ => TaskChange::Anything,
+            };
+            let _ = self.tasks.send(change);
+        }
     }
 }

@@ -1,39 +1,48 @@
+local listed = {}
+
+-- What of a task of another make is shown as it came.
+local AS_IT_CAME = {'queue', 'tool', 'kind', 'owner', 'priority', 'max', 'retry', 'callback'}
+
 -- Writes the record of a task and its indexes. `set` holds what a new task does not have by itself.
 local function write(task, set)
-  local seq = call('INCR', P .. 'seq')
-  task.seq = seq
-  local fields = {'state', task.state, 'queue', task.queue, 'tool', task.tool, 'kind', task.kind, 'owner', task.owner,
-    'priority', task.priority, 'fence', task.fence, 'attempt', task.attempt, 'max', task.max, 'retry', task.retry,
-    'created', task.created, 'updated', NOW, 'seq', seq}
-  for _, field in ipairs({'alias', 'parent', 'deadline', 'callback', 'then', 'idem', 'foreign'}) do
-    if task[field] and task[field] ~= '' then
-      table.insert(fields, field)
-      table.insert(fields, task[field])
-    else
-      task[field] = nil
+  local id, seq = task.id, call('INCR', P .. 'seq')
+  task.seq = text(seq)
+  local facts = {}
+  for i, name in ipairs(FACTS) do
+    local value = task[name]
+    if value == '' or value == nil then
+      task[name] = nil
+      value = false
+    end
+    facts[i] = value
+  end
+  task.job = task.job or id
+  if task.foreign then
+    for _, field in ipairs(AS_IT_CAME) do
+      if task[field] then
+        table.insert(set, field)
+        table.insert(set, task[field])
+      end
     end
   end
-  if task.job and task.job ~= task.id then
-    table.insert(fields, 'job')
-    table.insert(fields, task.job)
-  end
-  task.job = task.job or task.id
-  call('HSET', P .. 't:' .. task.id, unpack(fields))
-  call('HSET', P .. 't:' .. task.id, unpack(set))
-  for _, index in ipairs({'all', 'owner:' .. task.owner, 'tool:' .. task.tool, 'queue:' .. task.queue}) do
-    call('ZADD', P .. index, seq, task.id)
-  end
-  if task.alias then call('ZADD', P .. 'alias:' .. task.alias, seq, task.id) end
-  if task.parent then call('ZADD', P .. 'parent:' .. task.parent, seq, task.id) end
-  call('ZADD', P .. 'lex', 0, task.id)
-  call('ZADD', P .. 'lex:' .. task.owner, 0, task.id)
-  call('SADD', P .. 'queues', task.queue)
+  call('HSET', P .. 't:' .. id, 'state', task.state, 'facts', cmsgpack.pack(facts), 'fence', task.fence, 'attempt',
+    task.attempt, 'created', task.created, 'updated', NOW_TEXT, 'seq', task.seq, unpack(set))
+  index('all', id, task.seq)
+  index('owner:' .. task.owner, id, task.seq)
+  index('tool:' .. task.tool, id, task.seq)
+  index('queue:' .. task.queue, id, task.seq)
+  if task.alias then index('alias:' .. task.alias, id, task.seq) end
+  if task.parent then index('parent:' .. task.parent, id, task.seq) end
+  index('lex', id, '0')
+  index('lex:' .. task.owner, id, '0')
+  if not listed[task.queue] then call('SADD', P .. 'queues', task.queue) end
+  listed[task.queue] = true
   count(task, task.state, 1)
   if TERMINAL[task.state] then
-    call('ZADD', P .. 'state:' .. task.state, seq, task.id)
+    index('state:' .. task.state, id, task.seq)
   else
-    call('ZADD', P .. 'live', seq, task.id)
-    if task.deadline and task.state ~= 'running' then call('ZADD', P .. 'deadlines', task.deadline, task.id) end
+    index('live', id, task.seq)
+    if task.deadline and task.state ~= 'running' then index('deadlines', id, task.deadline) end
     if not task.foreign then add('open', task.queue, 1) end
   end
 end
@@ -56,6 +65,37 @@ local function add_job(task, data, due)
     bull_addPrioritizedJob({keys.marker, keys.meta, keys.id, keys.prioritized, keys.delayed, keys.completed,
       keys.active, keys.events, keys.pc}, {name, data, cmsgpack.pack(options)})
   end
+end
+
+-- What BullMQ's `addPrioritizedJob` does with a job that has no parent and is nobody's duplicate, for many: the counters
+-- and the order among those that wait move once, by `line_up`.
+local lined_up = {}
+local function add_ready_job(task, data)
+  local keys, id = bull(task.queue), task.job
+  local priority = text(priority_of(task))
+  call('HSET', keys.base .. id, 'name', task.tool, 'data', data, 'opts',
+    cjson.encode({jobId = id, priority = tonumber(priority), attempts = tonumber(task.max)}), 'timestamp', NOW_TEXT,
+    'delay', '0', 'priority', priority)
+  call('XADD', keys.events, '*', 'event', 'added', 'jobId', id, 'name', task.tool)
+  call('XADD', keys.events, 'MAXLEN', '~', meta(task.queue).events, '*', 'event', 'waiting', 'jobId', id)
+  local line = lined_up[task.queue] or {}
+  lined_up[task.queue] = line
+  line[#line + 1] = priority
+  line[#line + 1] = id
+end
+
+local function line_up()
+  for queue, line in pairs(lined_up) do
+    local keys, number = bull(queue), #line / 2
+    call('INCRBY', keys.id, number)
+    local last = call('INCRBY', keys.pc, number)
+    for i = 1, #line, 2 do
+      line[i] = text(line[i] * 4294967296 + (last - number + (i + 1) / 2) % 4294967296)
+    end
+    for i = 1, #line, 4000 do call('ZADD', keys.prioritized, unpack(line, i, math.min(i + 3999, #line))) end
+    if not meta(queue).is_paused then call('ZADD', keys.marker, '0', '0') end
+  end
+  lined_up = {}
 end
 
 -- Takes a job that was just added out of what waits, for whoever added it.

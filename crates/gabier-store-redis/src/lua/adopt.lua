@@ -1,8 +1,8 @@
 -- The id of the record of a job: the same, unless it is another queue's or too short to be one of ours.
 local function record_of(queue, job)
   if string.match(job, '^%x%x%x%x%x%x%x%x%-') then
-    local owner = call('HGET', P .. 't:' .. job, 'queue')
-    if not owner or owner == queue then return job end
+    local task = load(job)
+    if not task or task.queue == queue then return job end
   end
   return queue .. '-' .. job
 end
@@ -19,8 +19,8 @@ local function adopt(queue, job)
   local tool = type(data.toolName) == 'string' and data.toolName or values[1] or ''
   local callback = type(data.cbUrl) == 'string' and data.cbUrl or ''
   local task = {id = record_of(queue, job), job = job, queue = queue, tool = tool, kind = 'tool',
-    owner = 'queue:' .. queue, priority = math.max(0, (tonumber(values[5]) or 0) - 1), fence = 0, attempt = 0,
-    max = attempts, retry = attempts > 1 and 1 or 0, callback = callback, created = tonumber(values[4]) or NOW,
+    owner = 'queue:' .. queue, priority = text(math.max(0, (tonumber(values[5]) or 0) - 1)), fence = 0, attempt = 0,
+    max = text(attempts), retry = attempts > 1 and '1' or '0', callback = callback, created = tonumber(values[4]) or NOW,
     state = 'pending', foreign = '1'}
   write(task, {'raw', values[2]})
   return load(task.id)

@@ -4,24 +4,42 @@ local P = 'gabier:{q}:'
 local DAY = 86400000
 local CLOCK = call('TIME')
 local NOW = CLOCK[1] * 1000 + math.floor(CLOCK[2] / 1000)
+-- The server takes text faster than numbers.
+local function text(number)
+  return string.format('%.0f', number)
+end
+local NOW_TEXT = text(NOW)
 -- Set while many tasks change in one call: then anything may have changed, which is told once.
 local QUIET = false
+local told = {}
 -- Defined with the scripts that end tasks: puts a dead letter into BullMQ's queue of them, too.
 local bury_job
 
-local FIELDS = {'state', 'queue', 'tool', 'kind', 'owner', 'alias', 'parent', 'priority', 'fence', 'attempt', 'max',
-  'retry', 'deadline', 'cancel', 'seq', 'created', 'started', 'finished', 'job', 'token', 'callback', 'chain', 'idem',
-  'out', 'dead', 'foreign', 'worker', 'due', 'nonce', 'parked', 'then'}
+-- What never changes in a task is packed into one field, in this order.
+local FACTS = {'queue', 'tool', 'kind', 'owner', 'alias', 'parent', 'priority', 'max', 'retry', 'deadline', 'callback',
+  'then', 'idem', 'job', 'foreign'}
+local FIELDS = {'state', 'facts', 'seq', 'created', 'fence', 'attempt', 'cancel', 'started', 'finished', 'token', 'out',
+  'dead', 'worker', 'due', 'nonce', 'parked', 'chain'}
 local TERMINAL = {completed = true, partial = true, timed_out = true, failed = true, crashed = true, unknown = true,
   cancelled = true, expired = true}
 
+-- The task that these values of FIELDS are.
+local function task_of(id, values)
+  local state, facts, seq, created, fence, attempt, cancel, started, finished, token, out, dead, worker, due, nonce,
+    parked, chain = unpack(values)
+  if not state then return nil end
+  facts = cmsgpack.unpack(facts)
+  return {id = id, state = state, seq = seq, created = created, fence = fence, attempt = attempt, cancel = cancel or nil,
+    started = started or nil, finished = finished or nil, token = token or nil, out = out or nil, dead = dead or nil,
+    worker = worker or nil, due = due or nil, nonce = nonce or nil, parked = parked or nil, chain = chain or nil,
+    queue = facts[1], tool = facts[2], kind = facts[3], owner = facts[4], alias = facts[5] or nil,
+    parent = facts[6] or nil, priority = facts[7], max = facts[8], retry = facts[9], deadline = facts[10] or nil,
+    callback = facts[11] or nil, ['then'] = facts[12] or nil, idem = facts[13] or nil, job = facts[14] or id,
+    foreign = facts[15] or nil}
+end
+
 local function load(id)
-  local values = call('HMGET', P .. 't:' .. id, unpack(FIELDS))
-  if not values[1] then return nil end
-  local task = {id = id}
-  for i, field in ipairs(FIELDS) do task[field] = values[i] or nil end
-  task.job = task.job or id
-  return task
+  return task_of(id, call('HMGET', P .. 't:' .. id, unpack(FIELDS)))
 end
 
 local queues = {}
@@ -38,8 +56,25 @@ local function bull(queue)
   return keys
 end
 
+-- What BullMQ's scripts ask of a queue before each job: whether none may start, its own rate, how many events stay.
+local metas = {}
+local function meta(queue)
+  local known = metas[queue]
+  if known then return known end
+  local keys = bull(queue)
+  local values = call('HMGET', keys.meta, 'paused', 'concurrency', 'max', 'opts.maxLenEvents')
+  local is_full = values[2] and call('LLEN', keys.active) >= tonumber(values[2])
+  known = {is_paused = values[1] or is_full, is_plain = not (values[1] or values[2] or values[3]), events = values[4]}
+  if not known.events then
+    known.events = '10000'
+    call('HSET', keys.meta, 'opts.maxLenEvents', known.events)
+  end
+  metas[queue] = known
+  return known
+end
+
 local function tell(text)
-  if not QUIET then call('PUBLISH', P .. 'changes', text) end
+  if not QUIET and told[#told] ~= text then table.insert(told, text) end
 end
 
 local function counter(task, state)
@@ -48,13 +83,52 @@ end
 
 -- Counters move once per call, however many tasks it is about.
 local moved = {}
+
+-- What a counter moves by in this call.
+local function moving(key, field)
+  return moved[key] and moved[key][field] or 0
+end
+
 local function add(key, field, by)
   local fields = moved[key] or {}
   moved[key] = fields
   fields[field] = (fields[field] or 0) + by
 end
 
+-- So do indexes: by key and member the score, false to remove it. No script reads one after it changed it.
+local indexed = {}
+local function index(key, member, score)
+  local members = indexed[key]
+  if not members then
+    members = {}
+    indexed[key] = members
+  end
+  members[member] = score
+end
+
+local function flush_index(key, members)
+  local put, gone, n, m = {}, {}, 0, 0
+  for member, score in pairs(members) do
+    if score then
+      put[n + 1], put[n + 2] = score, member
+      n = n + 2
+    else
+      m = m + 1
+      gone[m] = member
+    end
+  end
+  for i = 1, n, 4000 do call('ZADD', P .. key, unpack(put, i, math.min(i + 3999, n))) end
+  for i = 1, m, 4000 do call('ZREM', P .. key, unpack(gone, i, math.min(i + 3999, m))) end
+end
+
+local function flush_indexes()
+  for key, members in pairs(indexed) do flush_index(key, members) end
+  indexed = {}
+end
+
 local function flush()
+  flush_indexes()
+  if #told > 0 then call('PUBLISH', P .. 'changes', table.concat(told, '\0')) end
   for key, fields in pairs(moved) do
     for field, by in pairs(fields) do
       if by ~= 0 then call('HINCRBY', P .. key, field, by) end
@@ -76,9 +150,9 @@ end
 
 -- How many run of a task's queue, tool and host.
 local function running(task, by)
-  call('HINCRBY', P .. 'run', 'q:' .. task.queue, by)
-  call('HINCRBY', P .. 'run', 't:' .. task.tool, by)
-  if task.alias then call('HINCRBY', P .. 'run', 'a:' .. task.alias, by) end
+  add('run', 'q:' .. task.queue, by)
+  add('run', 't:' .. task.tool, by)
+  if task.alias then add('run', 'a:' .. task.alias, by) end
 end
 
 -- Makes a task something else in our record and its indexes.
@@ -87,17 +161,17 @@ local function become(task, state, set, unset)
   count(task, state, 1)
   if task.state == 'running' then
     running(task, -1)
-    call('ZREM', P .. 'leases', task.id)
+    index('leases', task.id, false)
   end
   if state == 'running' then running(task, 1) end
   if task.deadline then
     if state == 'running' or TERMINAL[state] then
-      call('ZREM', P .. 'deadlines', task.id)
+      index('deadlines', task.id, false)
     else
-      call('ZADD', P .. 'deadlines', task.deadline, task.id)
+      index('deadlines', task.id, task.deadline)
     end
   end
-  call('HSET', P .. 't:' .. task.id, 'state', state, 'updated', NOW, unpack(set))
+  call('HSET', P .. 't:' .. task.id, 'state', state, 'updated', NOW_TEXT, unpack(set))
   if unset then call('HDEL', P .. 't:' .. task.id, unpack(unset)) end
   task.state = state
   tell('t' .. task.id)
@@ -133,29 +207,31 @@ end
 local function settle(task, is_new)
   if not TERMINAL[task.state] then return end
   if not is_new then
-    for _, index in ipairs({'prunable', 'prunable:out', 'keyed'}) do call('ZREM', P .. index, task.id) end
+    for _, key in ipairs({'prunable', 'prunable:out', 'keyed'}) do index(key, task.id, false) end
   end
   if task.dead or task.chain or (task.callback and call('EXISTS', P .. 'dq:' .. task.id) == 1) then return end
   if task.idem and task.created + DAY > NOW then
-    call('ZADD', P .. 'keyed', task.created + DAY, task.id)
+    index('keyed', task.id, task.created + DAY)
     return
   end
-  call('ZADD', P .. 'prunable', task.finished, task.id)
-  if tonumber(task.out or 0) > 0 then call('ZADD', P .. 'prunable:out', task.finished, task.id) end
+  index('prunable', task.id, task.finished)
+  if tonumber(task.out or 0) > 0 then index('prunable:out', task.id, task.finished) end
 end
 
 local EVENT = {completed = 'completed', partial = 'completed', cancelled = 'cancelled'}
 
 -- Ends a task in our record; its job was ended before. `failure` is JSON and makes it a dead letter.
 local function conclude(task, state, result, error, failure)
-  local set, unset = {'finished', NOW}, nil
-  if task.worker or task.due or task.parked then unset = {'worker', 'lease', 'due', 'token', 'parked'} end
+  local set, unset = {'finished', NOW_TEXT}, nil
+  -- Who held it last stays in the record; a task that has ended is held by nobody.
+  if task.due or task.parked then unset = {'due', 'parked'} end
   local function put(field, value)
     if value and value ~= '' then
       table.insert(set, field)
       table.insert(set, value)
     end
   end
+  put('ended', task.ended)
   put('result', result)
   put('error', error)
   put('cancel', task.cancel)
@@ -166,18 +242,18 @@ local function conclude(task, state, result, error, failure)
   if task['then'] then
     put('chain', '1')
     task.chain = '1'
-    call('ZADD', P .. 'unchained', task.seq, task.id)
+    index('unchained', task.id, task.seq)
   end
   become(task, state, set, unset)
-  task.finished = NOW
+  task.finished = NOW_TEXT
   if task.started then ran(task, math.max(0, NOW - task.started)) end
-  call('ZREM', P .. 'live', task.id)
-  call('ZADD', P .. 'state:' .. state, task.seq, task.id)
-  call('ZADD', P .. 'ended', NOW, task.id)
+  index('live', task.id, false)
+  index('state:' .. state, task.id, task.seq)
+  index('ended', task.id, NOW_TEXT)
   if not task.foreign then add('open', task.queue, -1) end
   deliver(task, EVENT[state] or 'error')
   if task.dead then
-    call('ZADD', P .. 'dead', task.seq, task.id)
+    index('dead', task.id, task.seq)
     add('count', 'dead', 1)
     add('count:' .. task.owner, 'dead', 1)
     bury_job(task, failure)

@@ -19,7 +19,7 @@ end
 local function capacity(scope)
   local limit, free = limit_of(scope), 1e9
   if not limit then return free end
-  if limit.running then free = limit.running - tonumber(call('HGET', P .. 'run', scope) or 0) end
+  if limit.running then free = limit.running - tonumber(call('HGET', P .. 'run', scope) or 0) - moving('run', scope) end
   if limit.per_second then free = math.min(free, math.floor(tokens(scope, limit) + 1e-9)) end
   return math.max(0, free)
 end

@@ -42,6 +42,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'keyed', '-inf', NOW, 'LIMIT', 0,
   local task = load(id)
   if task then settle(task) else call('ZREM', P .. 'keyed', id) end
 end
+flush_indexes()
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'prunable', '-inf', ARGV[1], 'LIMIT', 0, MOST)) do remove(id) end
 local many = math.min(MOST - gone, call('ZCARD', P .. 'ended') - tonumber(ARGV[2]))
 if many > 0 then

@@ -4,6 +4,7 @@
 -- Gives {now, {taken...}, {record...}}, or {now} when the call comes too late: whoever asked does not wait any more.
 local nonce, worker, queue = ARGV[1], ARGV[3], ARGV[4]
 local want, lease, WIDTH = tonumber(ARGV[5]), tonumber(ARGV[6]), 10
+local LEASE_END = text(NOW + lease)
 if NOW > tonumber(ARGV[2]) then return {NOW} end
 
 local taken, claimed = {}, {}
@@ -21,8 +22,50 @@ local function release(task)
   return '0'
 end
 
+-- What BullMQ's `moveToFinished` does with a job that has no parent, no children and no duplicates, for many: what they
+-- have in common is done once, by `leave`. False when it is another job.
+local leaving = {}
+local function finish_plain_job(task, token, result)
+  local keys, job = bull(task.queue), task.job
+  local key = keys.base .. job
+  local name, parent, parent_data, duplicates, attempts = unpack(call('HMGET', key, 'name', 'parentKey', 'parent', 'deid',
+    'atm'))
+  if token == '0' or not name or parent or parent_data or duplicates then return false end
+  if call('EXISTS', key .. ':dependencies', key .. ':unsuccessful') > 0 then return false end
+  if call('LREM', keys.active, '-1', job) < 1 then return false end
+  local gone = leaving[task.queue]
+  if not gone then
+    gone = {locks = {}, jobs = {}, scores = {}}
+    leaving[task.queue] = gone
+    call('XTRIM', keys.events, 'MAXLEN', '~', meta(task.queue).events)
+  end
+  call('HSET', key, 'atm', text((attempts or 0) + 1), 'returnvalue', result, 'finishedOn', NOW_TEXT)
+  call('XADD', keys.events, '*', 'event', 'completed', 'jobId', job, 'returnvalue', result, 'prev', 'active')
+  local size = #gone.jobs
+  gone.jobs[size + 1], gone.locks[size + 1] = job, key .. ':lock'
+  gone.scores[2 * size + 1], gone.scores[2 * size + 2] = NOW_TEXT, job
+  return true
+end
+
+local function leave()
+  for left, gone in pairs(leaving) do
+    local keys = bull(left)
+    call('DEL', unpack(gone.locks))
+    call('SREM', keys.stalled, unpack(gone.jobs))
+    call('ZADD', keys.completed, unpack(gone.scores))
+    if call('LLEN', keys.wait) + call('LLEN', keys.active) + call('ZCARD', keys.prioritized) == 0 then
+      call('XADD', keys.events, '*', 'event', 'drained')
+    end
+  end
+end
+
 local function finish(task, token, state, result, err, failure, reason)
   local is_good = state == 'completed' or state == 'partial'
+  task.ended = nonce
+  if is_good and finish_plain_job(task, token, result ~= '' and result or 'null') then
+    conclude(task, state, result, err, failure)
+    return true
+  end
   local code
   if is_good then
     code = finish_job(task, token, 'completed', 'returnvalue', result ~= '' and result or 'null')
@@ -43,7 +86,7 @@ local function stop(task, i)
   end
   local token = release(task)
   if not token then return false end
-  call('HSET', P .. 't:' .. task.id, 'ended', nonce)
+  if ARGV[i + 2] ~= 'finish' then call('HSET', P .. 't:' .. task.id, 'ended', nonce) end
   local how, keys = ARGV[i + 2], bull(task.queue)
   if how ~= 'finish' and task.cancel then
     return finish(task, token, 'cancelled', '', ARGV[i + 5], '', 'cancelled')
@@ -80,19 +123,48 @@ end
 for i = 9, 8 + tonumber(ARGV[8]) * WIDTH, WIDTH do
   table.insert(taken, stop(load(ARGV[i]), i) and 1 or 0)
 end
+leave()
+flush_indexes()
 
-local function give(id)
-  table.insert(claimed, id)
-  table.insert(claimed, call('HGETALL', P .. 't:' .. id))
+-- What a claimed task is shown with, beside what scripts work with.
+local SHOWN = {'asked', 'cancel', 'dead', 'progress', 'error', 'questions', 'answers', 'raw', 'updated', 'lease'}
+local WHOLE = {unpack(FIELDS)}
+for _, field in ipairs(SHOWN) do table.insert(WHOLE, field) end
+local FOREIGN = {'queue', 'tool', 'kind', 'owner', 'priority', 'max', 'retry', 'callback'}
+
+local function load_whole(id)
+  local values = call('HMGET', P .. 't:' .. id, unpack(WHOLE))
+  local task = task_of(id, values)
+  for i = #FIELDS + 1, task and #WHOLE or 0 do task[WHOLE[i]] = values[i] or nil end
+  return task
+end
+
+local function give(task)
+  local shown = {'state', 'running', 'fence', task.fence, 'attempt', task.attempt, 'worker', task.worker, 'lease',
+    task.lease, 'created', task.created, 'started', task.started, 'updated', task.updated}
+  local size = #shown
+  local function put(fields, number)
+    for i = 1, number do
+      local value = task[fields[i]]
+      if value then
+        shown[size + 1], shown[size + 2] = fields[i], value
+        size = size + 2
+      end
+    end
+  end
+  put(SHOWN, 8)
+  if task.foreign then put(FOREIGN, #FOREIGN) end
+  local number = #claimed
+  claimed[number + 1], claimed[number + 2] = task.id, shown
 end
 
 if ARGV[7] == '1' then
-  local seqs = {}
   for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, -1)) do
-    if call('HGET', P .. 't:' .. id, 'nonce') == nonce then table.insert(seqs, id) end
+    if call('HGET', P .. 't:' .. id, 'nonce') == nonce then
+      give(load_whole(id))
+      want = want - 1
+    end
   end
-  for _, id in ipairs(seqs) do give(id) end
-  want = want - #seqs
 end
 
 -- Puts a task aside until its tool or host may start one more; gives whether that was needed.
@@ -116,25 +188,72 @@ local function park(task)
 end
 
 local function start(task, token)
-  local set = {'fence', task.fence + 1, 'attempt', task.attempt + 1, 'worker', worker, 'lease', NOW + lease, 'token',
-    token, 'started', NOW, 'nonce', nonce}
-  become(task, 'running', set, {'due'})
-  call('ZADD', P .. 'leases', NOW + lease, task.id)
-  for _, scope in ipairs({'q:' .. task.queue, 't:' .. task.tool, task.alias and 'a:' .. task.alias}) do spend(scope) end
-  if tonumber(task.attempt) == 0 then deliver(task, 'processing') end
-  give(task.id)
+  local is_first = tonumber(task.attempt) == 0
+  task.fence, task.attempt, task.worker = text(task.fence + 1), text(task.attempt + 1), worker
+  task.lease = LEASE_END
+  become(task, 'running', {'fence', task.fence, 'attempt', task.attempt, 'worker', worker, 'lease', LEASE_END, 'token',
+    token, 'started', NOW_TEXT, 'nonce', nonce}, task.due and {'due'})
+  task.started, task.updated = NOW_TEXT, NOW_TEXT
+  index('leases', task.id, LEASE_END)
+  spend('q:' .. task.queue)
+  spend('t:' .. task.tool)
+  if task.alias then spend('a:' .. task.alias) end
+  if is_first then deliver(task, 'processing') end
+  give(task)
   want = want - 1
 end
 
+-- Whether nothing but to start it can be done with a task.
+local function is_plain(task)
+  return task and task.queue == queue and not task.foreign and (task.state == 'pending' or task.state == 'scheduled')
+    and not (task.deadline and tonumber(task.deadline) <= NOW) and not limit_of('t:' .. task.tool)
+    and not (task.alias and limit_of('a:' .. task.alias))
+end
+
+-- What BullMQ's `moveToActive` does with jobs of a queue without limits of its own, for many, as long as they are plain.
+-- Gives how many.
+local number = 0
+local function claim_plain()
+  local keys, before = bull(queue), number
+  if not meta(queue).is_plain or call('LLEN', keys.wait) > 0
+    or #call('ZRANGEBYSCORE', keys.delayed, 0, text((NOW + 1) * 4096 - 1), 'LIMIT', 0, 1) > 0 then
+    return 0
+  end
+  local jobs = {}
+  for _, job in ipairs(call('ZRANGE', keys.prioritized, 0, math.min(want, 1000) - 1)) do
+    local task = string.match(job, '^%x%x%x%x%x%x%x%x%-') and load_whole(job)
+    if not is_plain(task) then break end
+    local key, token = keys.base .. job, worker .. ':' .. nonce .. ':' .. number
+    call('SET', key .. ':lock', token, 'PX', ARGV[6])
+    call('XADD', keys.events, '*', 'event', 'active', 'jobId', job, 'prev', 'waiting')
+    call('HSET', key, 'processedOn', NOW_TEXT, 'pb', worker)
+    call('HINCRBY', key, 'ats', '1')
+    start(task, token)
+    number = number + 1
+    jobs[number - before] = job
+  end
+  if number > before then
+    call('ZREMRANGEBYRANK', keys.prioritized, 0, number - before - 1)
+    call('LPUSH', keys.active, unpack(jobs))
+    call('ZADD', keys.marker, 0, '0')
+  end
+  return number - before
+end
+
 -- Claims one job and does with it what its record says; gives whether there may be more.
-local function claim(number)
+local function claim()
   local keys, token = bull(queue), worker .. ':' .. nonce .. ':' .. number
+  number = number + 1
   local got = bull_moveToActive({keys.wait, keys.active, keys.prioritized, keys.events, keys.stalled, keys.limiter,
     keys.delayed, keys.paused, keys.meta, keys.pc, keys.marker},
     {keys.base, NOW, cmsgpack.pack({token = token, lockDuration = lease, name = worker})})
   if type(got) ~= 'table' or type(got[1]) ~= 'table' then return false end
   local job = got[2]
-  local task = load(record_of(queue, job)) or adopt(queue, job)
+  local task = string.match(job, '^%x%x%x%x%x%x%x%x%-') and load_whole(job)
+  if not task or task.queue ~= queue then
+    local id = record_of(queue, job)
+    task = load_whole(id) or adopt(queue, job) and load_whole(id)
+  end
   if not task then
     -- The job itself is gone: somebody removed it while it waited.
     call('LREM', keys.active, -1, job)
@@ -149,7 +268,7 @@ local function claim(number)
     finish_job(task, token, 'failed', 'failedReason', 'expired')
     conclude(task, 'expired', nil, EXPIRY)
   elseif not park(task) then
-    call('HDEL', keys.base .. job, 'defa')
+    if task.foreign then call('HDEL', keys.base .. job, 'defa') end
     start(task, token)
   end
   return true
@@ -159,7 +278,10 @@ reap_leases(100)
 if want > 0 then
   for _, scope in ipairs(call('SMEMBERS', P .. 'parked')) do unpark(scope, want) end
   want = math.min(want, capacity('q:' .. queue))
-  local number = 0
-  while want > 0 and number < 3000 and claim(number) do number = number + 1 end
+  local may_be_plain = true
+  while want > 0 and number < 3000 do
+    may_be_plain = may_be_plain and claim_plain() > 0
+    if want > 0 and not claim() then break end
+  end
 end
 return {NOW, taken, claimed}

@@ -14,7 +14,6 @@ use super::record::{Fields, delivery, described, task, whole};
 use super::steps::{AGAIN, step_args};
 use super::{PREFIX, Queue, bytes};
 use crate::link::damaged;
-use crate::records::nonce;
 
 /// How long a step may be on its way; whoever asked does not wait longer.
 const STEP_IS_DUE: Ms = 2_000;
@@ -31,15 +30,7 @@ impl gabier_store::queue::Queue for Queue {
             if batch.is_empty() {
                 return Ok(Vec::new());
             }
-            let mut args = vec![nonce()?, bytes(limit)];
-            for task in &batch {
-                args.extend(described(task)?);
-                let (worker, lease) =
-                    task.claim.as_ref().map(|(worker, lease)| (worker.0.as_str(), *lease)).unzip();
-                args.extend([bytes(worker.unwrap_or_default()), bytes(lease.unwrap_or(0))]);
-            }
-            let answer: Vec<String> = self.link.run("add tasks", &self.scripts.enqueue, &args).await?;
-            added(&answer)
+            self.adding.add(&batch, limit).await
         })
     }
 
@@ -429,25 +420,6 @@ impl Queue {
             }
         }
     }
-}
-
-fn added(answer: &[String]) -> Result<Vec<Enqueued>> {
-    let Some((word, rest)) = answer.split_first() else {
-        return Err(damaged("add tasks: the script gave nothing"));
-    };
-    let about = rest.first().map_or("", String::as_str);
-    match word.as_str() {
-        "done" => {}
-        "taken" => {
-            return Err(Error::new(ErrorKind::Conflict, format!("add the task {about}: its id is taken")));
-        }
-        _ => return Err(Error::new(ErrorKind::Conflict, format!("add tasks: the queue {about} is full"))),
-    }
-    let pairs = rest.chunks_exact(2).map(|pair| {
-        let id = TaskId::new(pair[1].as_str());
-        if pair[0] == "new" { Enqueued::New(id) } else { Enqueued::Existing(id) }
-    });
-    Ok(pairs.collect())
 }
 
 pub(super) fn stream_name(stream: Stream) -> &'static str {

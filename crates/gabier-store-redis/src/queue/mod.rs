@@ -5,6 +5,7 @@
 //! priority, which producers of another make add, go before all. A task that waits for people or for a limit lies in
 //! BullMQ's `waiting-children`, the nearest state that nobody claims from.
 
+mod adding;
 mod asking;
 mod listing;
 mod record;
@@ -22,6 +23,7 @@ use tokio::sync::broadcast;
 
 use crate::link::Link;
 use crate::listen::Listener;
+use adding::Adding;
 use scripts::Scripts;
 use watch::Watch;
 
@@ -30,7 +32,8 @@ pub(crate) const PREFIX: &str = "gabier:{q}:";
 
 /// Tasks on a Redis server. Each is durable as far as the server's `appendfsync` makes it so before it answers.
 pub struct Queue {
-    link: Link,
+    link: Arc<Link>,
+    adding: Arc<Adding>,
     scripts: Arc<Scripts>,
     listener: Arc<Listener>,
     watch: Watch,
@@ -42,7 +45,9 @@ impl Queue {
     pub(crate) fn new(client: &Client, listener: Arc<Listener>) -> Result<Self> {
         let scripts = Arc::new(Scripts::new());
         let watch = Watch::start(client.clone(), Arc::clone(&scripts), listener.teller())?;
-        Ok(Self { link: Link::new(client.clone()), scripts, listener, watch, clock: Mutex::default() })
+        let link = Arc::new(Link::new(client.clone()));
+        let adding = Arc::new(Adding::new(Arc::clone(&link), Arc::clone(&scripts)));
+        Ok(Self { link, adding, scripts, listener, watch, clock: Mutex::default() })
     }
 
     /// The tasks behind a URL, by themselves.

@@ -136,13 +136,15 @@ pub(crate) fn task(id: &str, fields: &Fields) -> Result<Task> {
     let state =
         read.text("state")?.and_then(|name| State::parse(&name)).ok_or_else(|| unreadable(id, "state"))?;
     let object = |name: &str| Ok::<_, Error>(read.json::<Map<_, _>>(name)?.unwrap_or_default());
+    // A record keeps who held the task last.
+    let is_held = state == State::Running;
     Ok(Task {
         asked: read.asked()?,
         state,
         attempt: read.number("attempt")?.unwrap_or(0),
         fence: Fence(read.number("fence")?.unwrap_or(0)),
-        worker: read.text("worker")?.map(WorkerId),
-        lease_until: read.number("lease")?,
+        worker: read.text("worker")?.filter(|_| is_held).map(WorkerId),
+        lease_until: read.number("lease")?.filter(|_| is_held),
         due: read.number("due")?,
         cancel: read.text("cancel")?,
         progress: read.json("progress")?,

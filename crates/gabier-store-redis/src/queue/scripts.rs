@@ -3,6 +3,10 @@
 //! BullMQ changes a job by one script per step. Those scripts come from the pinned crate `bullmq-official`, which keeps them to
 //! itself: `build.rs` takes them from its source. Ours call them as functions. So the job and our record of the task
 //! change together or not at all, by the server's clock, and a crash between the two cannot happen.
+//!
+//! Adding, claiming and completing are what most calls are about, and are about many jobs at once. For jobs that need
+//! nothing special (no parent, no children, no duplicates, no delay, no limit) ours do what BullMQ's scripts do, with all
+//! that the jobs have in common done once; every other job goes through BullMQ's scripts.
 
 use redis::Script;
 
