@@ -15,8 +15,13 @@ for _, job in ipairs(call('LRANGE', keys.active, 0, 999)) do
     if lock and lock ~= task.token and follow(task) then changed = changed + 1 end
   end
 end
-for _, index in ipairs({keys.completed, keys.failed}) do
-  for _, job in ipairs(call('ZRANGEBYSCORE', index, ARGV[2], '+inf', 'LIMIT', 0, 5000)) do look(job) end
+-- What we ended ourselves is known: it has the same moment in our index of ends.
+local ours = {}
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'ended', ARGV[2], '+inf', 'LIMIT', 0, 20000)) do ours[id] = true end
+for _, ends in ipairs({keys.completed, keys.failed}) do
+  for _, job in ipairs(call('ZRANGEBYSCORE', ends, ARGV[2], '+inf', 'LIMIT', 0, 20000)) do
+    if not ours[job] and not ours[queue .. '-' .. job] then look(job) end
+  end
 end
 for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, 999)) do
   local task = load(id)
