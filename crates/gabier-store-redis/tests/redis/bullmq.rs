@@ -177,6 +177,59 @@ async fn the_getters_of_bull_board_read_our_jobs() {
     assert_eq!(peer.ask("paused", json!({"name": QUEUE})), json!({"paused": true}));
 }
 
+/// What a job left on the server: its fields that count something, the names of all, and its events with their fields.
+type Left = (Vec<String>, Vec<String>, Vec<Vec<String>>);
+
+fn left_by(server: &Server, queue: &str, id: &str) -> Left {
+    let (mut connection, base) = (server.connection(), format!("bull:{queue}:"));
+    let key = format!("{base}{id}");
+    let counts = ["ats", "atm", "delay", "priority"];
+    let counts = redis::cmd("HMGET").arg(&key).arg(&counts).query(&mut connection).expect("HMGET");
+    let mut fields: Vec<String> = redis::cmd("HKEYS").arg(&key).query(&mut connection).expect("HKEYS");
+    // Node's worker has no name, and reports progress.
+    fields.retain(|field| !matches!(field.as_str(), "pb" | "progress"));
+    fields.sort();
+    let stream = redis::cmd("XRANGE").arg(format!("{base}events")).arg("-").arg("+").query(&mut connection);
+    let events: Vec<(String, Vec<String>)> = stream.expect("XRANGE");
+    let named = events.into_iter().map(|(_, said)| {
+        // The event's own name, then the names of what it says.
+        let names = said.chunks(2).map(|pair| if pair[0] == "event" { &pair[1] } else { &pair[0] });
+        names.cloned().collect::<Vec<_>>()
+    });
+    for (kind, list, number) in
+        [("LLEN", "active", 0), ("ZCARD", "prioritized", 0), ("ZCARD", "completed", 1)]
+    {
+        let found: i64 =
+            redis::cmd(kind).arg(format!("{base}{list}")).query(&mut connection).expect("a number");
+        assert_eq!(found, number, "{list} of {queue}");
+    }
+    let is_locked: bool =
+        redis::cmd("EXISTS").arg(format!("{key}:lock")).query(&mut connection).expect("EXISTS");
+    assert!(!is_locked, "{queue}");
+    (counts, fields, named.filter(|event| event[0] != "progress").collect())
+}
+
+#[tokio::test]
+async fn a_job_that_we_add_and_run_leaves_behind_what_one_of_bullmq_does() {
+    let server = Server::start();
+    let (queue, mut peer) = (queue(&server), Peer::start(&server));
+    let id = "0b8f2f0e-4d6c-4b53-9d19-6f3ce1a0a002";
+    let options = json!({"jobId": id, "priority": 11, "attempts": 1});
+    peer.ask("add", json!({"name": "theirs", "job": "demo", "data": {"params": {}}, "options": options}));
+    peer.work(json!({"name": "theirs", "concurrency": 1}));
+    while peer.ask("state", json!({"name": "theirs", "id": id}))["state"] != "completed" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    peer.stop();
+
+    let one = task();
+    let own = one.id.clone();
+    queue.enqueue(vec![one], 0).await.expect("enqueue");
+    let held = claim(&queue).await;
+    queue.step(step(vec![completed(&held)], 0)).await.expect("step");
+    assert_eq!(left_by(&server, QUEUE, own.as_str()), left_by(&server, "theirs", id));
+}
+
 #[tokio::test]
 async fn what_others_do_to_a_job_does_not_lose_its_task() {
     let server = Server::start();
