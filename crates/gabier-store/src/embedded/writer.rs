@@ -1,12 +1,12 @@
 //! The one thread of a process that writes, committing what came together in one transaction.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::mark::Mark;
@@ -18,6 +18,9 @@ use crate::{Error, ErrorKind, Result};
 const BATCH: usize = 256;
 /// How long the others of the last commit are waited for at most.
 const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How many commits after one in which a request failed expect that another does.
+const WARY: u32 = 32;
 
 /// Hands requests to the writing thread; requests that arrive while it commits share the next commit.
 pub(super) struct Writer {
@@ -56,7 +59,7 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let mark = Mark::open(&file)?;
         let failed = Arc::new(OnceLock::new());
-        let mut work = Work { connection, file, mark, committed, failed: Arc::clone(&failed) };
+        let mut work = Work { connection, file, mark, committed, failed: Arc::clone(&failed), wary: 0 };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work.until_closed(&receiver))
@@ -137,6 +140,8 @@ struct Work<F> {
     mark: Mark,
     committed: F,
     failed: Arc<OnceLock<Error>>,
+    /// How many commits are still made with savepoints, since a request failed.
+    wary: u32,
 }
 
 /// The last commit, from which the next is guessed.
@@ -213,11 +218,37 @@ impl<F: Fn()> Work<F> {
         outcome
     }
 
+    /// Commits a batch: all in one go, or, where one of them fails, each within a savepoint of its own, so that the
+    /// others are spared. Savepoints copy every page that they touch, so they are for those who need them.
     fn transact(&mut self, batch: &mut [Box<dyn Request>]) -> Result<()> {
-        let doing = || format!("write to {}", self.file.display());
-        let mut transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).while_doing(doing)?;
-        schema::refuse_newer(&transaction, &self.file)?;
+        if self.wary == 0 {
+            if self.run_together(batch)? {
+                return Ok(());
+            }
+            self.wary = WARY;
+        }
+        self.wary -= 1;
+        self.run_apart(batch)
+    }
+
+    /// False, and nothing done, when a request fails that has neighbours.
+    fn run_together(&mut self, batch: &mut [Box<dyn Request>]) -> Result<bool> {
+        let transaction = begin(&mut self.connection, &self.file)?;
+        let number = batch.len();
+        for request in batch {
+            match request.run(&transaction) {
+                Ok(()) => {}
+                Err(error) if concerns_all(&error) => return Err(error),
+                // What it did is undone with the transaction; it has its answer.
+                Err(_) => return Ok(number == 1),
+            }
+        }
+        finish(transaction, &self.mark, &self.file).map(|()| true)
+    }
+
+    fn run_apart(&mut self, batch: &mut [Box<dyn Request>]) -> Result<()> {
+        let doing = || doing(&self.file);
+        let mut transaction = begin(&mut self.connection, &self.file)?;
         for request in batch {
             let savepoint = transaction.savepoint().while_doing(doing)?;
             match request.run(&savepoint) {
@@ -226,9 +257,26 @@ impl<F: Fn()> Work<F> {
                 Err(_) => savepoint.finish().while_doing(doing)?,
             }
         }
-        self.mark.write(rows::generation(&transaction)?)?;
-        transaction.commit().while_doing(doing)
+        finish(transaction, &self.mark, &self.file)
     }
+}
+
+fn doing(file: &Path) -> String {
+    format!("write to {}", file.display())
+}
+
+/// Begins a transaction in a store of this format.
+fn begin<'a>(connection: &'a mut Connection, file: &Path) -> Result<Transaction<'a>> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.while_doing(|| doing(file))?;
+    schema::refuse_newer(&transaction, file)?;
+    Ok(transaction)
+}
+
+/// Makes a transaction durable.
+fn finish(transaction: Transaction<'_>, mark: &Mark, file: &Path) -> Result<()> {
+    mark.write(rows::generation(&transaction)?)?;
+    transaction.commit().while_doing(|| doing(file))
 }
 
 /// Whether an error comes from the store itself, so that the whole transaction is in doubt.
