@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use gabier_store::queue::{End, Ended, Filter, State, Step, Stepped, Task, TaskChange, TaskId};
 use gabier_tool::Result;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Start;
@@ -21,6 +24,9 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How soon it is asked again for what is due and did not start: a paused queue, a limit.
 const HELD_BACK: Duration = Duration::from_millis(200);
+
+/// How long nothing happens before the store is asked what is due next.
+const LULL: Duration = Duration::from_millis(5);
 
 /// How long a store that failed is left alone.
 pub(crate) const FAILED: Duration = Duration::from_millis(500);
@@ -67,14 +73,27 @@ impl Tasks {
 struct Desk<'a> {
     engine: &'a Arc<Engine>,
     queue: &'static str,
-    /// How many more may run.
+    /// How many may run at once.
+    places: usize,
+    /// How many more may run; places that a step asks to fill are taken.
     free: usize,
+    /// How many attempts run.
+    running: usize,
     /// Ends that the store has not heard of.
     done: Vec<Finished>,
     /// Where running attempts report.
     report: mpsc::UnboundedSender<Option<Finished>>,
     /// Whether there may be work that was not claimed.
     may_work: bool,
+}
+
+/// A step and what the store said to it.
+struct Sent {
+    done: Vec<Finished>,
+    want: usize,
+    /// When it was asked for, on the monotonic clock.
+    asked: Duration,
+    answer: Result<Stepped, gabier_store::Error>,
 }
 
 /// An attempt that ended.
@@ -89,39 +108,50 @@ impl Engine {
     /// Runs the tasks of one queue, at most so many at once.
     async fn serve(self: &Arc<Self>, queue: &'static str, places: usize, shutdown: &CancellationToken) {
         let (report, mut reports) = mpsc::unbounded_channel();
-        let mut desk = Desk { engine: self, queue, free: places, done: Vec::new(), report, may_work: true };
+        let mut desk = Desk::new(self, queue, places, report);
         let Some(backing) = self.backing_until(shutdown).await else { return };
         let mut changes = backing.queue.changes();
+        let mut steps = FuturesUnordered::new();
         loop {
             let is_stopping = shutdown.is_cancelled();
-            let is_idle = match desk.step(&backing, is_stopping).await {
-                Ok(is_idle) => is_idle,
-                Err(error) => {
-                    tracing::warn!(%error, queue, "asking for work; trying again");
-                    self.clock.sleep(FAILED).await;
-                    false
-                }
-            };
-            if is_stopping && desk.free == places && desk.done.is_empty() {
+            while let Some((done, want)) = desk.next_step(&backing, steps.len(), is_stopping) {
+                steps.push(self.bring(&backing, queue, done, want));
+            }
+            if is_stopping && desk.is_empty() && steps.is_empty() {
                 return;
             }
-            let pause = if is_idle && !is_stopping { self.pause(&backing).await } else { POLL };
             tokio::select! {
-                Some(report) = reports.recv() => {
-                    desk.take(report);
-                    while let Ok(report) = reports.try_recv() {
-                        desk.take(report);
-                    }
-                }
+                Some(sent) = steps.next() => desk.heard(&backing, sent).await,
+                Some(report) = reports.recv() => desk.gather(report, &mut reports).await,
                 () = has_work(&mut changes, queue), if !desk.may_work => desk.may_work = true,
-                () = self.clock.sleep(pause), if !(desk.may_work && desk.free > 0 && !is_stopping) => {
+                () = self.quiet(&backing), if steps.is_empty() && desk.free > 0 && !is_stopping => {
                     desk.may_work = true;
                 }
                 () = shutdown.cancelled(), if !is_stopping => {}
-                // Work that was not all claimed in one step.
-                () = std::future::ready(()), if desk.may_work && desk.free > 0 && !is_stopping => {}
             }
         }
+    }
+
+    /// Asks the store to end attempts and to claim tasks, in one commit.
+    async fn bring(&self, backing: &Backing, queue: &'static str, done: Vec<Finished>, want: usize) -> Sent {
+        let asked = self.clock.monotonic();
+        let step = Step {
+            worker: backing.worker.clone(),
+            done: done.iter().map(|finished| finished.ended.clone()).collect(),
+            queue: queue.to_owned(),
+            want,
+            lease: self.settings.lease_ms(),
+        };
+        let answer = backing.queue.step(step).await;
+        Sent { done, want, asked, answer }
+    }
+
+    /// Resolves when something may be due that nobody told of.
+    async fn quiet(&self, backing: &Backing) {
+        // While tasks come and go nobody asks what is due next.
+        self.clock.sleep(LULL).await;
+        let pause = self.pause(backing).await;
+        self.clock.sleep(pause).await;
     }
 
     /// The open store, once it can be opened.
@@ -158,43 +188,93 @@ impl Engine {
     }
 }
 
-impl Desk<'_> {
-    /// Brings back what ended and claims what there are places for, in one commit. True when nothing was left to
-    /// claim.
-    async fn step(&mut self, backing: &Backing, is_stopping: bool) -> Result<bool, gabier_store::Error> {
-        let engine = self.engine;
-        let wants = self.may_work && self.free > 0 && !is_stopping && engine.is_worker(backing);
-        let want = if wants { self.free } else { 0 };
-        if want == 0 && self.done.is_empty() {
-            self.may_work &= engine.role == crate::Role::Worker;
-            return Ok(true);
-        }
-        let asked = engine.clock.monotonic();
-        let step = Step {
-            worker: backing.worker.clone(),
-            done: self.done.iter().map(|finished| finished.ended.clone()).collect(),
-            queue: self.queue.to_owned(),
-            want,
-            lease: engine.settings.lease_ms(),
+impl<'a> Desk<'a> {
+    fn new(
+        engine: &'a Arc<Engine>,
+        queue: &'static str,
+        places: usize,
+        report: mpsc::UnboundedSender<Option<Finished>>,
+    ) -> Self {
+        Self { engine, queue, places, free: places, running: 0, done: Vec::new(), report, may_work: true }
+    }
+
+    /// Whether nothing runs and the store knows of all ends.
+    fn is_empty(&self) -> bool {
+        self.free == self.places && self.done.is_empty()
+    }
+
+    /// What the next step brings and how many tasks it asks for, if it is time for one. Two may be on their way, each
+    /// about half of the places: while the store syncs one, the other's tasks run.
+    fn next_step(
+        &mut self,
+        backing: &Backing,
+        on_their_way: usize,
+        is_stopping: bool,
+    ) -> Option<(Vec<Finished>, usize)> {
+        let half = self.places.div_ceil(2);
+        let wants = self.may_work && self.free > 0 && !is_stopping && self.engine.is_worker(backing);
+        let want = if wants { self.free.min(half) } else { 0 };
+        let done = self.done.len().min(half);
+        let is_time = match on_their_way {
+            0 => want + done > 0,
+            1 => 2 * want.max(done) >= half,
+            _ => false,
         };
-        let Stepped { taken, claimed } = backing.queue.step(step).await?;
-        for (finished, taken) in self.done.drain(..).zip(taken.into_iter().chain(std::iter::repeat(false))) {
-            engine.let_go(&finished.ended);
-            if let (true, Some(id)) = (taken, finished.repeats) {
-                engine.bury(backing, id).await;
-            }
+        if !is_time {
+            return None;
         }
+        self.free -= want;
+        Some((self.done.drain(..done).collect(), want))
+    }
+
+    /// Takes the answer to a step: what was claimed starts.
+    async fn heard(&mut self, backing: &Backing, sent: Sent) {
+        let Sent { done, want, asked, answer } = sent;
+        self.free += want;
+        let Stepped { taken, claimed } = match answer {
+            Ok(stepped) => stepped,
+            Err(error) => {
+                tracing::warn!(%error, queue = self.queue, "asking for work; trying again");
+                self.done.extend(done);
+                self.engine.clock.sleep(FAILED).await;
+                return;
+            }
+        };
         if want > 0 {
             self.may_work = claimed.len() >= want;
         }
         for task in claimed {
             self.start(backing, task, asked);
         }
-        Ok(!self.may_work)
+        for (finished, taken) in done.into_iter().zip(taken.into_iter().chain(std::iter::repeat(false))) {
+            self.engine.let_go(&finished.ended);
+            if let (true, Some(id)) = (taken, finished.repeats) {
+                self.engine.bury(backing, id).await;
+            }
+        }
+    }
+
+    /// Takes what an attempt reports, and what others report that end just now: they share a step.
+    async fn gather(
+        &mut self,
+        report: Option<Finished>,
+        reports: &mut mpsc::UnboundedReceiver<Option<Finished>>,
+    ) {
+        self.take(report);
+        loop {
+            while let Ok(report) = reports.try_recv() {
+                self.take(report);
+            }
+            yield_now().await;
+            if self.running == 0 || reports.is_empty() {
+                return;
+            }
+        }
     }
 
     fn start(&mut self, backing: &Backing, task: Task, asked: Duration) {
         self.free -= 1;
+        self.running += 1;
         let (engine, backing, report) = (Arc::clone(self.engine), backing.clone(), self.report.clone());
         let retried_from = task.asked.retried_from.clone();
         let attempt = async move {
@@ -208,6 +288,7 @@ impl Desk<'_> {
 
     fn take(&mut self, report: Option<Finished>) {
         self.free += 1;
+        self.running -= 1;
         self.may_work = true;
         self.done.extend(report);
     }
