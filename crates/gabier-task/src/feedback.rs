@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 /// The shortest time between two notes of a task: five a second.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The most bytes that wait for a note; what a faster tool writes beyond is left out, and said so.
+/// The most bytes of a stream that wait for a note. Of what a tool writes faster than that the newest is kept, so that
+/// the end of the output is its end, and it is said that some was left out.
 const MOST_WAITING: usize = 1024 * 1024;
 
 /// From how many bytes on they are written without a pause.
@@ -153,6 +154,13 @@ fn whole_lines(bytes: &mut Vec<u8>, is_end: bool) -> Vec<u8> {
     std::mem::replace(bytes, rest)
 }
 
+/// Leaves out the older half, up to the end of a line where there is one near; gives how much that was.
+fn leave_out(bytes: &mut Vec<u8>) -> usize {
+    let half = bytes.len() / 2;
+    let line = bytes[half..].iter().take(LONGEST_LINE).position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    bytes.drain(..half + line).len()
+}
+
 impl Feedback for TaskFeedback {
     fn progress(&self, progress: Progress) {
         let Progress { done, total, message } = &progress;
@@ -191,10 +199,10 @@ impl Feedback for TaskFeedback {
             OutputStream::Stdout => &mut waiting.stdout,
             OutputStream::Stderr => &mut waiting.stderr,
         };
-        let room = MOST_WAITING.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend_from_slice(&bytes[..room]);
+        kept.extend_from_slice(bytes);
+        let left_out = if kept.len() > MOST_WAITING { leave_out(kept) } else { 0 };
         let is_much = kept.len() > MUCH;
-        waiting.left_out += bytes.len() - room;
+        waiting.left_out += left_out;
         drop(waiting);
         self.noted.notify_one();
         if is_much {
@@ -299,6 +307,19 @@ mod tests {
         feedback.output(OutputStream::Stdout, b"hunter2 \xff");
         let output = feedback.take(true).output;
         assert_eq!(output, [(Stream::Stdout, b"key=[REDACTED] \xff".to_vec())]);
+    }
+
+    #[test]
+    fn of_too_much_output_the_end_is_kept_and_the_gap_is_told() {
+        let feedback = feedback();
+        for number in 0..1_000_000 {
+            feedback.output(OutputStream::Stdout, format!("line {number}\n").as_bytes());
+        }
+        let output = feedback.take(false).output;
+        let (stream, bytes) = &output[0];
+        assert!(*stream == Stream::Stdout && bytes.len() <= MOST_WAITING);
+        assert!(bytes.starts_with(b"line ") && bytes.ends_with(b"line 999999\n"));
+        assert!(String::from_utf8_lossy(&output[1].1).contains("left out"));
     }
 
     #[tokio::test]
