@@ -1,5 +1,7 @@
 //! How one text differs from another, line by line.
 
+use similar::{ChangeTag, TextDiff};
+
 /// The most lines compared; longer texts are compared by their number of lines alone.
 const MOST_LINES: usize = 600;
 /// The most lines shown.
@@ -25,31 +27,11 @@ pub(crate) fn diff(base: &str, other: &str) -> String {
     lines.join("\n")
 }
 
-/// The longest common subsequence by the table, walked from the front.
+/// The lines that only one of both has, in their order.
 fn compare(base: &[&str], other: &[&str]) -> Vec<String> {
-    let mut longest = vec![vec![0_u16; other.len() + 1]; base.len() + 1];
-    for i in (0..base.len()).rev() {
-        for j in (0..other.len()).rev() {
-            longest[i][j] = if base[i] == other[j] {
-                longest[i + 1][j + 1] + 1
-            } else {
-                longest[i + 1][j].max(longest[i][j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
-    while i < base.len() || j < other.len() {
-        if i < base.len() && j < other.len() && base[i] == other[j] {
-            (i, j) = (i + 1, j + 1);
-        } else if j == other.len() || (i < base.len() && longest[i + 1][j] >= longest[i][j + 1]) {
-            lines.push(format!("-{}", base[i]));
-            i += 1;
-        } else {
-            lines.push(format!("+{}", other[j]));
-            j += 1;
-        }
-    }
-    lines
+    let diff = TextDiff::from_slices(base, other);
+    let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+    changes.map(|change| format!("{}{}", change.tag(), change.value())).collect()
 }
 
 #[cfg(test)]
