@@ -7,10 +7,12 @@ use gabier_access::secret::Vault;
 use gabier_egress::Egress;
 use gabier_mcp::McpExtras;
 use gabier_store::Records;
-use gabier_term::Completers;
-use gabier_tool::{Catalog, Clock, Health, Result, Toolset};
+use gabier_store::queue::Queue;
+use gabier_term::{Completers, Globals, Terminal};
+use gabier_tool::{Caller, Catalog, Clock, Error, ErrorKind, Health, Result, Toolset};
 use gabier_web::ShortRoute;
 use http::Method;
+use inquire::Confirm;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 use crate::config::{Loaded, Variable};
 use crate::doctor::Check;
+use crate::store::LazyStore;
 
 /// A server of one's own: a name, lists of tools, and what belongs to them. [`App::run`] gives it every face.
 ///
@@ -60,6 +63,11 @@ pub trait OwnCommand: Send + Sync + 'static {
     /// Does what it says; the result is shown like a tool's.
     fn run<'a>(&'a self, setup: &'a Setup<'a>, matches: &'a clap::ArgMatches)
     -> BoxFuture<'a, Result<Value>>;
+
+    /// The exit code that goes with a result: 3 for what was done in part.
+    fn exit_code(&self, _: &Value) -> u8 {
+        0
+    }
 }
 
 /// What services are made of.
@@ -76,6 +84,17 @@ pub struct Setup<'a> {
     pub clock: &'a Arc<dyn Clock>,
     /// The secrets of the installation; opened by the call that needs one.
     pub vault: &'a Arc<Vault>,
+    /// The operating system's user who started this process.
+    pub user: &'a Caller,
+    pub(crate) store: &'a Arc<LazyStore>,
+    pub(crate) person: Option<Person<'a>>,
+}
+
+/// Who is at the terminal of a command.
+#[derive(Clone, Copy)]
+pub(crate) struct Person<'a> {
+    pub(crate) terminal: &'a Terminal,
+    pub(crate) globals: &'a Globals,
 }
 
 impl Setup<'_> {
@@ -83,6 +102,37 @@ impl Setup<'_> {
     pub fn settings<T: DeserializeOwned + JsonSchema>(&self) -> Result<T> {
         self.loaded.section()
     }
+
+    /// The store's tasks; opens it.
+    pub fn queue(&self) -> Result<Arc<dyn Queue>> {
+        self.store.store().map(|store| store.queue).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "opening the store of tasks").with_source(error)
+        })
+    }
+
+    /// Shows a person what is about to be done, and returns once that was agreed to: by `--yes`, or by an answer.
+    ///
+    /// Fails with `CONFIRMATION_REQUIRED` where it was not, and where nobody can be asked.
+    pub fn agree(&self, what: &str, question: &str) -> Result<()> {
+        let Some(Person { terminal, globals }) = self.person else {
+            return Err(unasked(question));
+        };
+        if globals.yes {
+            return Ok(());
+        }
+        if terminal.can_ask(globals) {
+            terminal.say(what);
+            if Confirm::new(question).with_default(false).prompt().unwrap_or(false) {
+                return Ok(());
+            }
+        }
+        Err(unasked(question))
+    }
+}
+
+fn unasked(question: &str) -> Error {
+    Error::new(ErrorKind::ConfirmationRequired, format!("{question} Nobody agreed, and nothing was done"))
+        .with_next("add --yes to agree, or --dry-run to see what would be done")
 }
 
 impl App {

@@ -57,6 +57,8 @@ pub use config::{Loaded, Origin, Variable, VariableUse};
 pub use gabier_access::secret;
 /// What MCP has and a tool has not.
 pub use gabier_mcp as mcp;
+/// The tasks of a store, for commands that put some there.
+pub use gabier_store::queue;
 /// What a tool is made of.
 pub use gabier_tool as tool;
 pub use http::Method;

@@ -84,6 +84,9 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
         records: &records,
         clock: &clock,
         vault: &vault,
+        user: &access.os_user(),
+        store: &store,
+        person: None,
     };
     app.binders.iter().try_for_each(|bind| bind(&setup, &mut catalog))?;
     catalog.bind(Toolset { name: "system", tools: tools::system::TOOLS }, &services);

@@ -122,7 +122,7 @@ pub(crate) fn open(setup: &Setup<'_>, known: &Known) -> Result<Hosts> {
 }
 
 impl Settings {
-    fn resolved(self) -> gabier_ssh::Settings {
+    pub(crate) fn resolved(self) -> gabier_ssh::Settings {
         let home = home_dir().ok();
         let in_home = |name: &str| home.iter().map(|home| home.join(name)).collect::<Vec<_>>();
         let or = |given: Vec<PathBuf>, usual: Vec<PathBuf>| if given.is_empty() { usual } else { given };

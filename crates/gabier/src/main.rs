@@ -1,6 +1,7 @@
 //! The shipped binary: the kit with the toolbox.
 
 mod fleet;
+mod import;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             let services = Services::open(&setup.settings::<Settings>()?, Some(setup.data_dir))?;
             Ok(services.through(Arc::clone(setup.egress)).reaching(fleet::open(setup, &known)?))
         })
+        .command(import::Import)
         .completer("host", move || completed.names())
         .selects("host")
         .profile("it", &["files", "monitor", "logs", "network", "math"])

@@ -32,7 +32,7 @@ use serde_json::Map;
 
 pub(crate) use site::{Report, Site};
 
-use crate::app::{App, Setup};
+use crate::app::{App, Person, Setup};
 
 /// Short forms of tools that every server has.
 const SHORT: [(&str, &str); 2] = [("health", "system_health"), ("about", "system_about")];
@@ -186,8 +186,13 @@ async fn own(site: &Site<'_>, name: &str, matches: &ArgMatches) -> Result<Report
         records: &records,
         clock: &wired.clock,
         vault: &wired.vault,
+        user: &wired.access.os_user(),
+        store: &wired.store,
+        person: Some(Person { terminal: &site.terminal, globals: &site.globals }),
     };
-    command.run(&setup, matches).await.map(Report::data)
+    let data = command.run(&setup, matches).await?;
+    let code = command.exit_code(&data);
+    Ok(Report::data(data).with_exit(code))
 }
 
 async fn command(site: &Site<'_>, name: &str, matches: &ArgMatches, cli: &Cli) -> Result<Report> {

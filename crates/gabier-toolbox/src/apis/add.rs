@@ -73,12 +73,27 @@ impl Tool<Services> for ApiAdd {
     }
 
     async fn run(self, ctx: &Context<Services>) -> Result<Added> {
-        let hosts = ctx.services.hosts()?;
+        self.keep(ctx.services.hosts()?, &iso(ctx.now())).await
+    }
+
+    fn outcome(output: &Added) -> Outcome {
+        Outcome::of(output.status)
+    }
+}
+
+impl ApiAdd {
+    /// Refuses what could not be kept, before any secret is.
+    pub(super) fn check(&self) -> Result<()> {
+        self.alias.parse::<Alias>()?;
+        self.merged(None, None, None).check()
+    }
+
+    /// Keeps the API, with its secrets in the vault.
+    pub(super) async fn keep(&self, hosts: &Hosts, now: &str) -> Result<Added> {
         let alias: Alias = self.alias.parse()?;
-        self.merged(None, None, None).check()?;
-        let now = iso(ctx.now());
-        let key = seal(hosts, &alias, "key", self.api_key.as_ref(), &now).await?;
-        let password = seal(hosts, &alias, "password", self.htpasswd_pass.as_ref(), &now).await?;
+        self.check()?;
+        let key = seal(hosts, &alias, "key", self.api_key.as_ref(), now).await?;
+        let password = seal(hosts, &alias, "password", self.htpasswd_pass.as_ref(), now).await?;
         let merge = |before: Option<&ApiRecord>| Ok(self.merged(before, key.clone(), password.clone()));
         let (before, after) = change(hosts, &alias, merge).await?;
         let status = match before {
@@ -89,12 +104,6 @@ impl Tool<Services> for ApiAdd {
         Ok(Added { alias: alias.to_string(), auth: after.auth(), url: after.url, status })
     }
 
-    fn outcome(output: &Added) -> Outcome {
-        Outcome::of(output.status)
-    }
-}
-
-impl ApiAdd {
     /// What is given, over what there was.
     fn merged(&self, before: Option<&ApiRecord>, key: Option<Sealed>, password: Option<Sealed>) -> ApiRecord {
         let base = before.cloned().unwrap_or_else(|| ApiRecord::new(self.url.clone()));

@@ -1,6 +1,7 @@
 //! APIs by alias: where they are, how they are asked for their health, and whether they answer.
 
 mod add;
+mod adopt;
 mod check;
 mod health;
 mod list;
@@ -10,6 +11,8 @@ mod remove;
 use gabier_tool::ToolDef;
 
 use crate::Services;
+
+pub use adopt::{Known, aliases};
 
 /// The tools of this toolset.
 pub const TOOLS: &[ToolDef<Services>] = &[

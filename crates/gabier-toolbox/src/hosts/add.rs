@@ -260,18 +260,18 @@ pub(super) fn name_of(alias: &Alias, what: &str) -> String {
 }
 
 /// Secrets put into the vault for a host that may yet be refused.
-struct Sealed<'a> {
+pub(super) struct Sealed<'a> {
     vault: &'a Vault,
     earlier: Vec<(SecretName, Option<SecretString>)>,
 }
 
 impl<'a> Sealed<'a> {
-    fn new(vault: &'a Vault) -> Self {
+    pub(super) fn new(vault: &'a Vault) -> Self {
         Self { vault, earlier: Vec::new() }
     }
 
     /// Puts a secret; gives its reference and whether it is another than before.
-    async fn put(&mut self, alias: &Alias, what: &str, secret: &Secret) -> Result<(String, bool)> {
+    pub(super) async fn put(&mut self, alias: &Alias, what: &str, secret: &Secret) -> Result<(String, bool)> {
         let name = SecretName::parse(&name_of(alias, what))?;
         let reference = format!("vault:{name}");
         let earlier = match self.vault.get(&name).await {
@@ -288,7 +288,7 @@ impl<'a> Sealed<'a> {
     }
 
     /// Puts back what was there.
-    async fn undo(self) {
+    pub(super) async fn undo(self) {
         for (name, earlier) in self.earlier {
             let undone = match earlier {
                 Some(earlier) => self.vault.set(&name, &earlier).await.map(|_| ()),

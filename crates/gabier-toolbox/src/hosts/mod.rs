@@ -1,6 +1,7 @@
 //! Hosts by alias: which there are and how they are reached.
 
 mod add;
+mod adopt;
 pub(crate) mod fleetwide;
 mod key_accept;
 mod key_show;
@@ -18,6 +19,7 @@ use gabier_tool::ToolDef;
 
 use crate::Services;
 
+pub use adopt::Known;
 pub use running::Running;
 
 /// The tools of this toolset.

@@ -2,6 +2,7 @@
 
 mod apis;
 mod first;
+mod import;
 mod injection;
 mod keys;
 mod many;

@@ -9,11 +9,18 @@ const PASSWORD: &str = "planted-Passw0rd-of-alice";
 const ANSWER: &str = "planted-Answ3r-to-sudo";
 const PHRASE: &str = "planted-Phras3-of-a-key";
 
-/// A secret as it may leave: raw, in hexadecimal, in base64 at every alignment.
-fn spellings(secret: &str) -> Vec<String> {
+/// A secret as it may leave: raw, as JSON (once and twice), percent-encoded, in hexadecimal, in base64 at every
+/// alignment.
+pub(super) fn spellings(secret: &str) -> Vec<String> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let hex: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut spellings = vec![secret.to_owned(), hex.concat()];
+    let percent = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let json = |text: &str| json!(text).to_string().trim_matches('"').to_owned();
+    let percent: String = secret.bytes().map(percent).collect();
+    let mut spellings = vec![secret.to_owned(), json(secret), json(&json(secret)), percent, hex.concat()];
     for skipped in 0..3 {
         let whole = &secret.as_bytes()[skipped..];
         let digits = whole.chunks_exact(3).flat_map(|group| {
