@@ -42,6 +42,7 @@ pub(crate) struct Sshd {
     host_keys: Vec<&'static str>,
     port: u16,
     passwords: Vec<(String, String)>,
+    full_disk: Option<String>,
 }
 
 impl Sshd {
@@ -75,6 +76,14 @@ impl Sshd {
     #[must_use]
     pub(crate) fn with_account(mut self, user: &str, password: &str) -> Self {
         self.passwords.push((user.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Sees a full disk of 2 MiB at `/mnt`, whose folder `logs` this script has filled first, in a mount namespace of
+    /// its own (needs root or sudo).
+    #[must_use]
+    pub(crate) fn with_full_disk(mut self, script: &str) -> Self {
+        self.full_disk = Some(script.to_owned());
         self
     }
 
@@ -117,6 +126,9 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").unwrap();
         }
         let command = match self.passwords.as_slice() {
+            [] if self.full_disk.is_some() => {
+                with_full_disk(self.full_disk.as_deref().unwrap_or_default(), &config_file)
+            }
             [] => {
                 let mut command = Command::new(program("sshd"));
                 command.args(["-D", "-e", "-f"]).arg(&config_file);
@@ -386,10 +398,25 @@ fn with_accounts(at: &Path, accounts: &[(String, String)], config: &Path) -> Com
         program("sshd").display(),
         config.display()
     ));
+    with_mounts(&script)
+}
+
+/// `sshd` in a mount namespace with a small full disk.
+fn with_full_disk(script: &str, config: &Path) -> Command {
+    with_mounts(&format!(
+        "set -e; mount -t tmpfs -o size=2m none /mnt; mkdir /mnt/logs; cd /mnt/logs; {script}\n\
+         cat /dev/zero > rest 2>/dev/null || true; cd /; mkdir -p /run/sshd; exec {} -D -e -f {}\n",
+        program("sshd").display(),
+        config.display()
+    ))
+}
+
+/// A script of root's in a mount namespace of its own.
+fn with_mounts(script: &str) -> Command {
     let mut command = if is_root() { Command::new(program("unshare")) } else { Command::new("sudo") };
     if !is_root() {
         command.args(["-n", "unshare"]);
     }
-    command.args(["-m", "sh", "-c", &script]);
+    command.args(["-m", "sh", "-c", script]);
     command
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PATIENCE, Running};
+use crate::harness::{Done, Home, PATIENCE, Running, number};
 
 const CANARY: &str = "canary/\"5€cret\" of vaults";
 
@@ -140,7 +140,7 @@ fn kills_while_rotating_lose_nothing() {
     for number in 0..5 {
         set(&home, &format!("s{number}"), "some value");
     }
-    for kill in 0..25_u64 {
+    for kill in 0..u64::from(number("GABIER_VAULT_KILLS", 25)) {
         let mut rotating = Running::start(&mut home.command(&["vault", "rotate"]));
         std::thread::sleep(Duration::from_micros(kill * 7_919 % 120_000));
         let _ = rotating.child().kill();
@@ -155,6 +155,120 @@ fn kills_while_rotating_lose_nothing() {
         1,
         "keys of killed rotations are gone"
     );
+}
+
+/// Refused for a reason that a person can act on: no crash, no bug, no secret.
+#[track_caller]
+fn assert_refused(done: &Done, what: &str) {
+    // 5 where the store itself finds its record to be none.
+    assert!(matches!(done.code, 1 | 5), "{what}: {done:?}");
+    assert!(done.stderr.contains("vault") && !done.stderr.contains("panicked"), "{what}: {done:?}");
+    assert!(!format!("{done:?}").contains("some value"), "{what}: {done:?}");
+}
+
+/// A home with two secrets, and its sealed record.
+fn sealed_home() -> (Home, rusqlite::Connection, Vec<u8>) {
+    let home = Home::new();
+    set(&home, "a", "some value 1");
+    set(&home, "b", "some value 2");
+    let store = rusqlite::Connection::open(home.data_dir().join("gabier.db")).unwrap();
+    let query = "SELECT value FROM record WHERE kind = 'vault' AND key = 'vault'";
+    let record: String = store.query_row(query, [], |row| row.get(0)).unwrap();
+    (home, store, record.into_bytes())
+}
+
+/// Puts other bytes in the place of the record.
+fn replace_record(store: &rusqlite::Connection, bytes: &[u8]) {
+    let change = "UPDATE record SET value = CAST(?1 AS TEXT), version = version + 1 WHERE kind = 'vault'";
+    assert_eq!(store.execute(change, [bytes]).unwrap(), 1);
+}
+
+#[test]
+fn a_damaged_record_is_refused_wherever_it_is_damaged() {
+    let (home, store, whole) = sealed_home();
+    let rounds = number("GABIER_VAULT_FLIPS", 40) as usize;
+    let bits = whole.len() * 8;
+    for round in 0..rounds.min(bits) {
+        // Spread over the record, and over the bits of a byte.
+        let bit = (round * bits / rounds + round % 8).min(bits - 1);
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        replace_record(&store, &flipped);
+        assert_refused(&home.run(&["vault", "list"]), &format!("bit {bit} of {bits}"));
+    }
+    for round in 0..rounds / 4 {
+        let length = round * whole.len() / (rounds / 4);
+        replace_record(&store, &whole[..length]);
+        assert_refused(&home.run(&["vault", "list"]), &format!("{length} bytes of {}", whole.len()));
+    }
+    let parts: Value = serde_json::from_slice(&whole).unwrap();
+    let mut swapped = parts.clone();
+    swapped["secrets"]["a"] = parts["secrets"]["b"].clone();
+    swapped["secrets"]["b"] = parts["secrets"]["a"].clone();
+    let mut dropped = parts.clone();
+    dropped["secrets"].as_object_mut().unwrap().remove("a");
+    let (_other, _, foreign) = sealed_home();
+    for (what, bytes) in [
+        ("two secrets swapped", swapped.to_string().into_bytes()),
+        ("a secret dropped", dropped.to_string().into_bytes()),
+        ("the record of another vault", foreign),
+    ] {
+        replace_record(&store, &bytes);
+        assert_refused(&home.run(&["vault", "list"]), what);
+        assert_refused(&home.run_with(&["vault", "set", "c"], "some value 3"), what);
+        assert_refused(&home.run(&["vault", "rotate"]), what);
+    }
+    replace_record(&store, &whole);
+    assert_eq!(names(&home), ["a", "b"], "nothing was written over it");
+}
+
+#[test]
+fn a_damaged_key_file_is_refused_or_harmless_and_never_written_over() {
+    let (home, _store, _) = sealed_home();
+    let file = home.path(".config/gabier/vault/key");
+    let whole = std::fs::read(&file).unwrap();
+    let rounds = number("GABIER_VAULT_FLIPS", 40) as usize;
+    let mut refused = 0;
+    for round in 0..rounds {
+        let at = round * whole.len() / rounds;
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (round % 8);
+        std::fs::write(&file, &flipped).unwrap();
+        let done = home.run(&["vault", "list"]);
+        if done.code != 0 {
+            assert_refused(&done, &format!("byte {at}"));
+            refused += 1;
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), flipped, "byte {at}");
+    }
+    assert!(refused > rounds / 4, "only {refused} of {rounds}: the file is more than its comment");
+    for length in [0, whole.len() / 2, whole.len() - 10] {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        assert_refused(&home.run(&["vault", "list"]), &format!("{length} bytes"));
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(names(&home), ["a", "b"]);
+}
+
+#[test]
+fn a_key_file_or_its_folder_of_a_wrong_mode_is_refused() {
+    let (home, _store, _) = sealed_home();
+    let mode = |path: &str, mode: u32| {
+        std::fs::set_permissions(home.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (file, folder) = (".config/gabier/vault/key", ".config/gabier/vault");
+    for wrong in [0o640, 0o604, 0o620, 0o602, 0o666, 0o777] {
+        mode(file, wrong);
+        assert_refused(&home.run(&["vault", "list"]), &format!("the file at {wrong:o}"));
+        assert_refused(&home.run_with(&["vault", "set", "c"], "some value 3"), &format!("set at {wrong:o}"));
+    }
+    mode(file, 0o600);
+    for wrong in [0o770, 0o707, 0o777] {
+        mode(folder, wrong);
+        assert_refused(&home.run(&["vault", "list"]), &format!("the folder at {wrong:o}"));
+    }
+    mode(folder, 0o700);
+    assert_eq!(names(&home), ["a", "b"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Hosts from the outside: the real binary against real servers.
 
 mod apis;
+mod canaries;
+mod crowd;
 mod first;
 mod import;
 mod injection;
@@ -9,6 +11,7 @@ mod many;
 mod monitor;
 mod secrets;
 mod stop;
+mod story;
 mod terminal;
 mod transfer;
 
