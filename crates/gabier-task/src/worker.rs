@@ -41,9 +41,14 @@ impl Tasks {
         let engine = &self.0;
         let settings = &engine.settings;
         tokio::join!(
-            engine.serve(BACKGROUND, settings.concurrency as usize, &shutdown),
-            engine.serve(CALLS, settings.call_slots as usize, &shutdown),
-            engine.set_limits(&shutdown),
+            async {
+                // Nothing starts before the limits hold.
+                engine.set_limits(&shutdown).await;
+                tokio::join!(
+                    engine.serve(BACKGROUND, settings.concurrency as usize, &shutdown),
+                    engine.serve(CALLS, settings.call_slots as usize, &shutdown),
+                );
+            },
             engine.keep_house(&shutdown),
             engine.tell_receivers(&shutdown),
             async {
@@ -85,6 +90,8 @@ struct Desk<'a> {
     report: mpsc::UnboundedSender<Option<Finished>>,
     /// Whether there may be work that was not claimed.
     may_work: bool,
+    /// Whether the last step ended or claimed something.
+    is_busy: bool,
 }
 
 /// A step and what the store said to it.
@@ -124,7 +131,7 @@ impl Engine {
                 Some(sent) = steps.next() => desk.heard(&backing, sent).await,
                 Some(report) = reports.recv() => desk.gather(report, &mut reports).await,
                 () = has_work(&mut changes, queue), if !desk.may_work => desk.may_work = true,
-                () = self.quiet(&backing), if steps.is_empty() && desk.free > 0 && !is_stopping => {
+                () = self.quiet(&backing, desk.is_busy), if steps.is_empty() && desk.free > 0 && !is_stopping => {
                     desk.may_work = true;
                 }
                 () = shutdown.cancelled(), if !is_stopping => {}
@@ -147,9 +154,11 @@ impl Engine {
     }
 
     /// Resolves when something may be due that nobody told of.
-    async fn quiet(&self, backing: &Backing) {
+    async fn quiet(&self, backing: &Backing, is_busy: bool) {
         // While tasks come and go nobody asks what is due next.
-        self.clock.sleep(LULL).await;
+        if is_busy {
+            self.clock.sleep(LULL).await;
+        }
         let pause = self.pause(backing).await;
         self.clock.sleep(pause).await;
     }
@@ -195,7 +204,17 @@ impl<'a> Desk<'a> {
         places: usize,
         report: mpsc::UnboundedSender<Option<Finished>>,
     ) -> Self {
-        Self { engine, queue, places, free: places, running: 0, done: Vec::new(), report, may_work: true }
+        Self {
+            engine,
+            queue,
+            places,
+            free: places,
+            running: 0,
+            done: Vec::new(),
+            report,
+            may_work: true,
+            is_busy: false,
+        }
     }
 
     /// Whether nothing runs and the store knows of all ends.
@@ -243,6 +262,7 @@ impl<'a> Desk<'a> {
         if want > 0 {
             self.may_work = claimed.len() >= want;
         }
+        self.is_busy = !(done.is_empty() && claimed.is_empty());
         for task in claimed {
             self.start(backing, task, asked);
         }
