@@ -12,6 +12,7 @@ use gabier_task::{Role, Tasks};
 use gabier_tool::guard::{AllowAll, Audit, Credential, Guards, Origin, Rate, Records};
 use gabier_tool::{
     Caller, Catalog, Clock, Dispatch, Error, ErrorKind, Health, Redactor, Result, Surface, Toolset, lint,
+    lint_names,
 };
 
 use gabier_web::{Metrics, ShortRoute, WebOptions};
@@ -137,13 +138,15 @@ pub(crate) fn wire(app: &App, loaded: &Loaded, role: &str, metrics: Option<&Arc<
 }
 
 impl Wired {
-    /// Refuses a list that breaks a rule: before a server starts, not before each command.
+    /// Refuses a list that breaks a rule, before a server starts. A list is as it was built: while it is developed,
+    /// every rule is checked, which makes every schema; a release checks names, and leaves the rest to `doctor`.
+    pub(crate) fn may_start(&self) -> Result<()> {
+        if cfg!(debug_assertions) { self.lint() } else { refused(&lint_names(self.dispatch.catalog())) }
+    }
+
+    /// Refuses a list that breaks a rule.
     pub(crate) fn lint(&self) -> Result<()> {
-        let faults = lint(self.dispatch.catalog());
-        if faults.is_empty() {
-            return Ok(());
-        }
-        Err(Error::internal(format!("the list of tools breaks its rules:\n{}", faults.join("\n"))))
+        refused(&lint(self.dispatch.catalog()))
     }
 
     /// Who calls on this process's own surfaces: the token that the configuration names, else the operating system's
@@ -202,6 +205,13 @@ impl Wired {
         };
         Ok(Mcp::new(options, Arc::clone(&self.dispatch)))
     }
+}
+
+fn refused(faults: &[String]) -> Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the list of tools breaks its rules:\n{}", faults.join("\n"))))
 }
 
 fn access(

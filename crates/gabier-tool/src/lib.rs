@@ -42,7 +42,7 @@ pub use error::{Error, ErrorKind, Result, Row};
 pub use guard::Guards;
 pub use health::{Health, PartState};
 pub use id::request_id;
-pub use lint::lint;
+pub use lint::{lint, lint_names};
 pub use nearest::nearest;
 pub use neutralise::{Sanitised, neutralise};
 pub use redact::{REDACTED, Redactor};

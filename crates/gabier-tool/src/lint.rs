@@ -1,4 +1,4 @@
-//! Rules that hold for every tool of every list; the server refuses to start while one is broken.
+//! Rules that hold for every tool of every list.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,15 @@ use crate::schema::Validator;
 
 /// What is wrong with a catalog, one sentence a fault; empty when nothing is.
 pub fn lint(catalog: &Catalog) -> Vec<String> {
+    let mut faults = lint_names(catalog);
+    for entry in catalog.iter() {
+        faults.extend(lint_entry(entry).into_iter().map(|fault| format!("{}: {fault}", entry.facts.name)));
+    }
+    faults
+}
+
+/// The names that two tools have: what can be told without making any schema.
+pub fn lint_names(catalog: &Catalog) -> Vec<String> {
     let mut faults = Vec::new();
     let mut names: HashMap<&str, &str> = HashMap::new();
     for entry in catalog.iter() {
@@ -17,7 +26,6 @@ pub fn lint(catalog: &Catalog) -> Vec<String> {
                 faults.push(format!("{name}: is the name of two tools, {other} and {}", entry.facts.name));
             }
         }
-        faults.extend(lint_entry(entry).into_iter().map(|fault| format!("{}: {fault}", entry.facts.name)));
     }
     faults
 }

@@ -39,6 +39,13 @@ pub(crate) async fn run(site: &Site<'_>) -> Result<Report> {
     Ok(report(&findings))
 }
 
+fn tools(wired: &Wired) -> Finding {
+    match wired.lint() {
+        Ok(()) => Finding::ok("tools", format!("{} tools keep the rules", wired.dispatch.catalog().len())),
+        Err(error) => Finding::fail("tools", error.message()),
+    }
+}
+
 fn file_words(file: &Path) -> String {
     if file.is_file() {
         format!("{} is sound", file.display())
@@ -48,7 +55,7 @@ fn file_words(file: &Path) -> String {
 }
 
 async fn look(site: &Site<'_>, loaded: &Loaded, wired: &Wired) -> Vec<Finding> {
-    let mut findings = vec![folder(&wired.data_dir), port(wired), clock(wired)];
+    let mut findings = vec![folder(&wired.data_dir), port(wired), clock(wired), tools(wired)];
     findings.extend(wired.warnings.iter().map(|warning| {
         Finding::warn("tokens", warning).with_cure(format!("{} token create admin --admin", site.app.name))
     }));

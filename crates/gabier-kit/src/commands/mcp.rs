@@ -19,7 +19,7 @@ pub(crate) fn command() -> Command {
 
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
     let wired = site.wire(site.loaded()?, "mcp", None)?;
-    wired.lint()?;
+    wired.may_start()?;
     let profile = matches.get_one::<String>("profile").unwrap_or(&wired.config.server.profile).clone();
     let mcp = wired.mcp(site.app, &profile)?;
     let caller = wired.identify(Surface::McpStdio).await?;

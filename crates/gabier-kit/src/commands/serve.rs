@@ -41,7 +41,7 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     // Other processes see by the role who runs tasks.
     let role = if matches.get_flag("no-worker") { "front" } else { "serve" };
     let wired = site.wire(&loaded, role, Some(&metrics))?;
-    wired.lint()?;
+    wired.may_start()?;
     let shutdown = CancellationToken::new();
     stop_on_signal(&shutdown);
     for warning in wired.warnings.iter().chain(&loaded.warnings) {

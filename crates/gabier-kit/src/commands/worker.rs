@@ -17,7 +17,7 @@ pub(crate) fn command() -> Command {
 pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report> {
     let loaded = site.loaded_with("tasks", matches)?;
     let wired = site.wire(&loaded, "worker", None)?;
-    wired.lint()?;
+    wired.may_start()?;
     let shutdown = CancellationToken::new();
     serve::stop_on_signal(&shutdown);
     for warning in wired.warnings.iter().chain(&loaded.warnings) {
