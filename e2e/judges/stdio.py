@@ -82,8 +82,7 @@ def start_and_rest(report, home):
             memory = child.memory_mb()
     median = statistics.median(times)
     report.check(f"the first answer comes within 50 ms (median of 9: {median:.1f} ms)", median < 50, times)
-    # The goal is 30 MB: most of it is code that the kernel maps around what is used (bench/RESULTS.md).
-    report.check(f"at rest it takes less than 45 MB ({memory:.1f} MB)", memory < 45)
+    report.check(f"at rest it takes less than 30 MB ({memory:.1f} MB)", memory < 30)
 
 
 def end_of_input(report, home):
