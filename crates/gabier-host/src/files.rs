@@ -133,6 +133,8 @@ pub struct Moved {
     pub files: u64,
     /// Bytes moved.
     pub bytes: u64,
+    /// Bytes of those that an earlier attempt had brought.
+    pub resumed: u64,
     /// The SHA-256 of a single file, hex.
     pub sha256: Option<String>,
     /// What was left out, with the reason.

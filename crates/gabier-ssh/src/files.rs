@@ -11,8 +11,9 @@ use tokio::time::sleep;
 
 use crate::forward::subsystem;
 use crate::hash::Hasher;
+use crate::journal::FolderJournal;
 use crate::pool::Pool;
-use crate::sftp::{self, Channels, Error, Options, Reason, Session, Settings, SftpFiles, Verify};
+use crate::sftp::{self, Channels, Error, Options, Reason, Resume, Session, Settings, SftpFiles, Verify};
 
 /// How long a session stays open that nobody uses.
 const LINGER: Duration = Duration::from_secs(30);
@@ -58,7 +59,12 @@ impl OpenFiles {
             Hashing::Not => Verify::Size,
         };
         let channels = More { pool: Arc::clone(pool), target: target.clone() };
-        let options = Options { verify, channels: Some(Arc::new(channels)), ..Options::default() };
+        let resume = pool.connector().settings.transfers.clone().map(|folder| {
+            let (user, host, port) = (&target.endpoint.user, &target.endpoint.host, target.endpoint.port);
+            let journal = Arc::new(FolderJournal::new(folder));
+            Resume { journal, server: format!("{user}@{host}:{port}") }
+        });
+        let options = Options { verify, resume, channels: Some(Arc::new(channels)), ..Options::default() };
         let files = Arc::new(SftpFiles::new(session?, options));
         let known = Known { files: Arc::downgrade(&files), hashing: Some(hashing) };
         self.lock().insert(target.clone(), known);

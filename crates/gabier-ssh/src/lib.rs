@@ -16,6 +16,7 @@ mod forward;
 mod hash;
 mod host;
 mod host_keys;
+mod journal;
 mod pool;
 mod settings;
 mod transport;

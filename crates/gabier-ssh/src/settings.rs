@@ -24,6 +24,8 @@ pub struct Settings {
     pub agent: Option<PathBuf>,
     /// The user's and the machine's `known_hosts` files.
     pub known_hosts: Vec<PathBuf>,
+    /// Where unfinished transfers are remembered; without it they begin anew.
+    pub transfers: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -38,6 +40,7 @@ impl Default for Settings {
             key_roots: Vec::new(),
             agent: None,
             known_hosts: Vec::new(),
+            transfers: None,
         }
     }
 }

@@ -111,7 +111,10 @@ pub(crate) fn open(setup: &Setup<'_>, known: &Known) -> Result<Hosts> {
     let inventory = Inventory::new(Arc::clone(setup.records), Arc::clone(setup.clock));
     let _ = known.0.set(inventory.clone());
     let secrets = Arc::new(Sealed(Arc::clone(setup.vault)));
-    let settings = setup.settings::<Section>()?.ssh.resolved();
+    let settings = gabier_ssh::Settings {
+        transfers: Some(setup.data_dir.join("transfers")),
+        ..setup.settings::<Section>()?.ssh.resolved()
+    };
     Ok(Hosts {
         fleet: Arc::new(SshFleet::new(inventory.clone(), secrets, settings)),
         inventory,

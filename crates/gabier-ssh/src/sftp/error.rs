@@ -101,12 +101,13 @@ pub struct Error {
     message: String,
     path: Option<String>,
     source: Option<io::Error>,
+    is_resumable: bool,
 }
 
 impl Error {
     /// A failure; the message says what was being done to what, without a final period.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), path: None, source: None }
+        Self { reason, message: message.into(), path: None, source: None, is_resumable: false }
     }
 
     /// A failure of the local machine, by its error number.
@@ -147,6 +148,12 @@ impl Error {
         self.reason = reason;
         self.message = message.into();
         self
+    }
+
+    /// Says that the same transfer can go on where this one ended.
+    #[must_use]
+    pub(super) fn resumable(self) -> Self {
+        Self { is_resumable: true, ..self }
     }
 
     /// Why it failed.
@@ -193,6 +200,9 @@ impl From<Error> for gabier_tool::Error {
         }
         if matches!(error.reason, Reason::Stalled | Reason::Lost) {
             tool_error = tool_error.with_retriable(true);
+        }
+        if error.is_resumable {
+            tool_error = tool_error.with("resumable", true);
         }
         match error.source {
             Some(source) => tool_error.with_source(source),

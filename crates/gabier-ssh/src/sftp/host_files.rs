@@ -105,6 +105,7 @@ impl SftpFiles {
             let failed: Vec<_> = failed.collect();
             let message = format!("{count} files did not arrive, {} did", report.files);
             let error = ToolError::new(ErrorKind::TransferFailed, message);
+            let error = if self.options.resume.is_some() { error.with("resumable", true) } else { error };
             return Err(error
                 .with("failed_files", failed)
                 .with("failed", count)
@@ -119,6 +120,7 @@ impl SftpFiles {
         Ok(Moved {
             files: report.files,
             bytes: report.bytes,
+            resumed: report.resumed,
             sha256: report.sha256.as_ref().map(hex),
             skipped: skipped.collect(),
             notes,

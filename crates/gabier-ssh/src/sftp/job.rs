@@ -17,12 +17,16 @@ pub(super) struct Job {
     pub(super) session: Session,
     pub(super) options: Options,
     pub(super) meter: Meter,
-    gives_up: AtomicBool,
+    /// Something unfinished stays that the journal knows.
+    is_kept: AtomicBool,
+    /// An earlier attempt broke off: what it brought is left alone.
+    goes_on: AtomicBool,
 }
 
 impl Job {
-    /// Does the work until it ends or the caller gives up. What was unfinished is gone when this returns: parts
-    /// remove their temporaries when they are dropped, and the answers of the server are awaited.
+    /// Does the work until it ends or the caller gives up. What was unfinished is gone when this returns, but for what
+    /// the journal knows: parts remove their temporaries when they are dropped, and the answers of the server are
+    /// awaited.
     pub(super) async fn run<T>(
         session: &Session,
         options: &Options,
@@ -32,27 +36,39 @@ impl Job {
             session: session.clone(),
             options: options.clone(),
             meter: Meter::new(options.progress.clone()),
-            gives_up: AtomicBool::new(false),
+            is_kept: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
         });
-        let given_up = async {
-            options.cancel.cancelled().await;
-            job.gives_up.store(true, Relaxed);
-        };
         let outcome = tokio::select! {
             biased;
-            () = given_up => Err(Error::cancelled()),
+            () = options.cancel.cancelled() => Err(Error::cancelled()),
             outcome = work(&job) => outcome,
         };
         job.meter.tell_end();
         if outcome.is_err() {
             let _ = tokio::time::timeout(TIDY_TIME, session.settle()).await;
         }
-        outcome
+        outcome.map_err(|error| if job.is_kept.load(Relaxed) { error.resumable() } else { error })
     }
 
-    /// True when unfinished copies are of no further use.
-    pub(super) fn gives_up(&self) -> bool {
-        self.gives_up.load(Relaxed)
+    /// Notes that the same transfer can go on where this one ends.
+    pub(super) fn keep(&self) {
+        self.is_kept.store(true, Relaxed);
+    }
+
+    /// Goes on with what an earlier attempt has begun.
+    pub(super) fn go_on(&self) {
+        self.goes_on.store(true, Relaxed);
+    }
+
+    /// True when an earlier attempt brought what is there unchanged.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on.load(Relaxed)
+    }
+
+    /// True when files of equal size and time of change are left alone.
+    pub(super) fn skips_unchanged(&self) -> bool {
+        self.options.skip_unchanged || self.goes_on()
     }
 
     /// True when what is sent must be hashed.

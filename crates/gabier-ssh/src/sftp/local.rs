@@ -229,6 +229,12 @@ impl LocalFolder {
         std::fs::read_link(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()
     }
 
+    /// Where a path of this folder is on the machine, as far as that can be told.
+    pub(super) fn place(&self, path: &Path) -> PathBuf {
+        let folder = std::fs::read_link(format!("/proc/self/fd/{}", self.folder.as_raw_fd()));
+        folder.unwrap_or_default().join(path)
+    }
+
     /// Bytes that may still be written here.
     pub(super) fn free(&self) -> u64 {
         rustix::fs::fstatvfs(&self.folder).map_or(0, |room| room.f_bavail.saturating_mul(room.f_frsize))

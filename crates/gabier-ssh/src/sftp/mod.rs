@@ -5,6 +5,7 @@
 //! nothing is seen under its final name before it is whole. Local files are reached through a [`LocalFolder`] alone.
 
 mod attributes;
+mod batch;
 mod depth;
 mod directory;
 mod download;
@@ -43,6 +44,6 @@ pub use options::{Channels, Hashed, Options, RemoteHash, TargetLinks, TreeLinks,
 pub use path::{RemotePath, admit_name};
 pub use progress::{Listener, Progress};
 pub use report::{Failed, Report, Skipped, hex};
-pub use resume::{Checkpoint, Journal, Resume, Segment};
+pub use resume::{Checkpoint, Journal, Page, Resume, Segment};
 pub use session::{Session, Settings};
 pub use upload::{replace, upload, upload_matching};

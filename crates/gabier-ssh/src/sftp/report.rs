@@ -1,6 +1,10 @@
 //! What a transfer did.
 
+use std::fmt::Display;
+
+use super::attributes::Attributes;
 use super::error::Error;
+use super::job::Job;
 
 /// What a transfer did.
 #[derive(Debug, Default)]
@@ -44,6 +48,18 @@ pub struct Failed {
 impl Report {
     pub(super) fn skip(&mut self, path: impl Into<String>, why: &'static str) {
         self.skipped.push(Skipped { path: path.into(), why });
+    }
+
+    /// A file that is there as it should be: brought by an earlier attempt, or left out on purpose.
+    pub(super) fn leave(&mut self, job: &Job, path: impl Display, attributes: &Attributes) {
+        let bytes = attributes.size.unwrap_or(0);
+        job.meter.arrived(bytes);
+        job.meter.finished_file();
+        if job.goes_on() {
+            self.add(Arrived { bytes, resumed: bytes, ..Arrived::default() });
+        } else {
+            self.skip(path.to_string(), "unchanged");
+        }
     }
 
     pub(super) fn fail(&mut self, source: impl Into<String>, target: impl Into<String>, error: Error) {

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
+use super::path::RemotePath;
 
 /// Files below this are simply sent again.
 pub(super) const WORTH_RESUMING: u64 = 4 << 20;
@@ -16,31 +17,37 @@ pub(super) const STEP: u64 = 8 << 20;
 /// How much before the gap is compared when the server cannot hash.
 pub(super) const COMPARED: u64 = 1 << 20;
 
-/// Where the state of large files is kept, and under which key.
+/// Where the state of large files and of folders is kept, and for which server.
 #[derive(Clone)]
 pub struct Resume {
     /// The journal.
     pub journal: Arc<dyn Journal>,
-    /// The transfer; files of a folder add their path.
-    pub key: String,
+    /// The server; every file and folder adds its place.
+    pub server: String,
 }
 
 /// Keeps checkpoints where they outlive the process.
 pub trait Journal: Send + Sync {
-    /// The last checkpoint of a file.
-    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Checkpoint>>>;
+    /// Takes the page of a file or folder until it is dropped; none while another transfer has it.
+    fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Box<dyn Page>>>>;
+}
 
-    /// Replaces the checkpoint of a file.
-    fn save<'a>(&'a self, key: &'a str, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>>;
+/// The page of one file or folder, which nobody else has.
+pub trait Page: Send + Sync {
+    /// The last checkpoint.
+    fn load(&self) -> BoxFuture<'_, Result<Option<Checkpoint>>>;
 
-    /// Forgets a file, which has arrived.
-    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>>;
+    /// Replaces the checkpoint.
+    fn save<'a>(&'a self, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>>;
+
+    /// Forgets what has arrived.
+    fn forget(&self) -> BoxFuture<'_, Result<()>>;
 }
 
 /// What is known of an unfinished copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The name of the unfinished copy beside its target, as bytes.
+    /// The name of the unfinished copy beside its target; the place of a folder. As bytes.
     pub temporary: Vec<u8>,
     /// The source's size in bytes.
     pub size: u64,
@@ -63,6 +70,13 @@ pub struct Segment {
     pub end: u64,
 }
 
+impl Checkpoint {
+    /// What is known of a folder on its way: its place.
+    pub(super) fn of_folder(place: &[u8]) -> Self {
+        Self { temporary: place.to_vec(), size: 0, modified: 0, segments: Vec::new(), prefix: [0; 32] }
+    }
+}
+
 impl Segment {
     /// The part that is still to be sent.
     pub(super) fn rest(&self) -> Range<u64> {
@@ -76,9 +90,16 @@ impl Segment {
 }
 
 impl Resume {
-    /// The same journal for a file of the folder.
-    pub(super) fn of_file(&self, path: &str) -> Self {
-        Self { journal: self.journal.clone(), key: format!("{}/{path}", self.key) }
+    /// The page of a file or folder on its way (`up`, `down`) to a place. Without one it is sent from the start.
+    pub(super) async fn page(&self, way: &str, place: &[u8]) -> Option<Box<dyn Page>> {
+        let key = format!("{} {way} {}", self.server, RemotePath::new(place));
+        match self.journal.take(&key).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "a transfer has no journal");
+                None
+            }
+        }
     }
 }
 

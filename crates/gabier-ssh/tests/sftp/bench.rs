@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use futures::future::BoxFuture;
-use gabier_ssh::sftp::{Checkpoint, Error, Hashed, Journal, LocalFolder, Reach, RemoteHash, Result, Session};
+use gabier_ssh::sftp::{
+    Checkpoint, Error, Hashed, Journal, LocalFolder, Page, Reach, RemoteHash, Result, Session,
+};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -130,32 +132,46 @@ impl RemoteHash for Hasher {
     }
 }
 
-/// A journal in memory.
-#[derive(Default)]
-pub(crate) struct Memory(Mutex<std::collections::BTreeMap<String, Checkpoint>>);
+/// A journal in memory, of one transfer after the other.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<std::collections::BTreeMap<String, Checkpoint>>>);
+
+/// A page of it.
+struct Leaf(Memory, String);
 
 impl Memory {
-    pub(crate) fn get(&self, key: &str) -> Option<Checkpoint> {
-        self.0.lock().unwrap().get(key).cloned()
+    /// The one page there is.
+    pub(crate) fn only(&self) -> Option<Checkpoint> {
+        let pages = self.0.lock().unwrap();
+        assert!(pages.len() <= 1, "{:?}", pages.keys());
+        pages.values().next().cloned()
     }
 
-    pub(crate) fn put(&self, key: &str, checkpoint: Checkpoint) {
-        self.0.lock().unwrap().insert(key.to_owned(), checkpoint);
+    /// Changes the one page there is.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Checkpoint)) {
+        change(self.0.lock().unwrap().values_mut().next().unwrap());
     }
 }
 
 impl Journal for Memory {
-    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Checkpoint>>> {
-        Box::pin(std::future::ready(Ok(self.get(key))))
+    fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Box<dyn Page>>>> {
+        let leaf = Leaf(self.clone(), key.to_owned());
+        Box::pin(std::future::ready(Ok(Some(Box::new(leaf) as Box<dyn Page>))))
+    }
+}
+
+impl Page for Leaf {
+    fn load(&self) -> BoxFuture<'_, Result<Option<Checkpoint>>> {
+        Box::pin(std::future::ready(Ok(self.0.0.lock().unwrap().get(&self.1).cloned())))
     }
 
-    fn save<'a>(&'a self, key: &'a str, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>> {
-        self.put(key, checkpoint.clone());
+    fn save<'a>(&'a self, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<()>> {
+        self.0.0.lock().unwrap().insert(self.1.clone(), checkpoint.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
-        self.0.lock().unwrap().remove(key);
+    fn forget(&self) -> BoxFuture<'_, Result<()>> {
+        self.0.0.lock().unwrap().remove(&self.1);
         Box::pin(std::future::ready(Ok(())))
     }
 }

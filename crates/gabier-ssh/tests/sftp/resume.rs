@@ -36,7 +36,7 @@ async fn slow_session() -> (Server, Session) {
 }
 
 fn resuming(options: Options, journal: &Arc<Memory>) -> Options {
-    Options { resume: Some(Resume { journal: journal.clone(), key: "task/a".to_owned() }), ..options }
+    Options { resume: Some(Resume { journal: journal.clone(), server: "a server".to_owned() }), ..options }
 }
 
 async fn send(bench: &Bench, session: &Session, options: &Options) -> Result<Report> {
@@ -64,7 +64,7 @@ async fn a_killed_upload_leaves_the_old_content_and_goes_on_where_it_ended() {
         assert!(report.resumed * 100 >= SIZE as u64 * (percent - 20), "{percent} %: {}", report.resumed);
         assert_eq!(report.bytes, SIZE as u64);
         assert!(std::fs::read(bench.remote("a")).unwrap() == content(SIZE));
-        assert_eq!((bench.remote_names(), journal.get("task/a")), (vec!["a".to_owned()], None));
+        assert_eq!((bench.remote_names(), journal.only()), (vec!["a".to_owned()], None));
     }
 }
 
@@ -84,7 +84,7 @@ async fn a_killed_download_leaves_the_old_content_and_goes_on_where_it_ended() {
         let report = fetch(&bench, &bench.session, &options).await.unwrap();
         assert!(report.resumed * 100 >= SIZE as u64 * (percent - 20), "{percent} %: {}", report.resumed);
         assert!(std::fs::read(bench.local_path("a")).unwrap() == content(SIZE));
-        assert_eq!((bench.local_names(), journal.get("task/a")), (vec!["a".to_owned()], None));
+        assert_eq!((bench.local_names(), journal.only()), (vec!["a".to_owned()], None));
     }
 }
 
@@ -147,9 +147,7 @@ async fn a_journal_that_names_another_file_touches_it_not() {
     let journal = Arc::new(Memory::default());
     let (server, session) = slow_session().await;
     send(&bench, &session, &resuming(killing(server, 50), &journal)).await.unwrap_err();
-    let mut checkpoint = journal.get("task/a").unwrap();
-    checkpoint.temporary = b"precious".to_vec();
-    journal.put("task/a", checkpoint);
+    journal.change(|checkpoint| checkpoint.temporary = b"precious".to_vec());
     let report = send(&bench, &bench.session, &resuming(Options::default(), &journal)).await.unwrap();
     assert_eq!(report.resumed, 0);
     assert!(std::fs::read(bench.remote("precious")).unwrap() == content(SIZE));
@@ -246,7 +244,7 @@ async fn a_large_file_on_a_long_link_goes_in_several_channels_and_resumes_in_eac
     let options = Options { channels: Some(more.clone()), ..killing(server, 70) };
     let error = send(&bench, &session, &resuming(options, &journal)).await.unwrap_err();
     assert_eq!((error.reason(), more.opened.load(Relaxed)), (Reason::Lost, 2));
-    assert_eq!(journal.get("task/a").unwrap().segments.len(), 3);
+    assert_eq!(journal.only().unwrap().segments.len(), 3);
 
     let (_server, session) = long().await;
     let options = Options {

@@ -1,5 +1,6 @@
 //! One file on its way here: open, content, compare, publish.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::sftp::local::LocalFolder;
 use crate::sftp::options::{Hashed, Verify};
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::Arrived;
-use crate::sftp::resume::{Resume, WORTH_RESUMING};
+use crate::sftp::resume::{Page, WORTH_RESUMING};
 use crate::sftp::upload::{describe_change, hash_prefix};
 use crate::sftp::verify::mismatch;
 
@@ -30,7 +31,6 @@ pub(super) async fn fetch_file(
     source: &RemotePath,
     folder: &LocalFolder,
     path: PathBuf,
-    resume: Option<Resume>,
 ) -> Result<Option<Arrived>> {
     let file = job.session.open_file(source, Mode::Read, 0).await?;
     let attributes = file.attributes().await?;
@@ -48,10 +48,15 @@ pub(super) async fn fetch_file(
         blocking(move || admit(&job, &folder, &path, &attributes)).await?
     };
     let Admission::Welcome(target) = admission else { return Ok(None) };
-    let resume = resume.filter(|_| attributes.size.is_some_and(|size| size >= WORTH_RESUMING));
-    let (mut stage, start) = open(job, &file, &attributes, target, resume.as_ref()).await?;
+    let page = match &job.options.resume {
+        Some(resume) if attributes.size.is_some_and(|size| size >= WORTH_RESUMING) => {
+            resume.page("down", target.place().as_os_str().as_bytes()).await
+        }
+        _ => None,
+    };
+    let (mut stage, start) = open(job, &file, &attributes, target, page.as_deref()).await?;
     let theirs = ask_early(job, &file, &attributes);
-    let received = receive(job, &file, &attributes, &mut stage, start, resume).await;
+    let received = receive(job, &file, &attributes, &mut stage, start, page).await;
     match received {
         Ok(received) => finish(job, file, attributes, stage, received, theirs).await.map(Some),
         Err(error) => blocking(move || Err(stage.explain(error))).await,
@@ -70,10 +75,10 @@ async fn open(
     file: &RemoteFile,
     attributes: &Attributes,
     target: Target,
-    resume: Option<&Resume>,
+    page: Option<&dyn Page>,
 ) -> Result<(Stage, Option<Start>)> {
-    let target = match resume {
-        Some(resume) => match find(job, resume, file, attributes, target).await? {
+    let target = match page {
+        Some(page) => match find(job, page, file, attributes, target).await? {
             Ok((stage, start)) => return Ok((stage, Some(start))),
             Err(target) => target,
         },
@@ -90,20 +95,23 @@ async fn receive(
     attributes: &Attributes,
     stage: &mut Stage,
     start: Option<Start>,
-    resume: Option<Resume>,
+    page: Option<Box<dyn Page>>,
 ) -> Result<Whole> {
     let size = attributes.size.unwrap_or(0);
-    let hashes = job.hashes() || resume.is_some();
+    let hashes = job.hashes() || page.is_some();
+    let ledger = match page {
+        Some(page) => Some(Ledger::open(page, stage.temporary_name(), attributes, start.as_ref()).await?),
+        None => None,
+    };
+    if ledger.is_some() {
+        stage.keep_for_later();
+    }
     let (resumed, hash) = match start {
         Some(Start { arrived, hash }) => (arrived, Some(hash)),
         None => (0, hashes.then(Sha256::new)),
     };
     job.meter.arrived(resumed);
     let (marks, mut reached) = mpsc::unbounded_channel();
-    let ledger = resume.map(|resume| Ledger::new(resume, stage.temporary_name(), attributes, resumed));
-    if ledger.is_some() {
-        stage.keep_for_later();
-    }
     let marks = ledger.is_some().then_some(marks);
     let receiver = Receiver::writing(stage.file.clone(), resumed, hash, marks);
     let fetching = async {

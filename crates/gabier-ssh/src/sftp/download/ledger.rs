@@ -10,7 +10,7 @@ use crate::sftp::error::Result;
 use crate::sftp::file::RemoteFile;
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::options::Verify;
-use crate::sftp::resume::{Checkpoint, Resume, Segment};
+use crate::sftp::resume::{Checkpoint, Page, Segment};
 use crate::sftp::upload::{hash_prefix, read_full};
 use crate::sftp::verify::{Claim, ask};
 
@@ -18,7 +18,7 @@ use super::stage::{Stage, Target};
 
 /// The journal's page for one download.
 pub(super) struct Ledger {
-    resume: Resume,
+    page: Box<dyn Page>,
     checkpoint: Mutex<Checkpoint>,
 }
 
@@ -29,16 +29,24 @@ pub(super) struct Start {
 }
 
 impl Ledger {
-    pub(super) fn new(resume: Resume, temporary: &[u8], source: &Attributes, arrived: u64) -> Self {
+    /// Goes on from a start, or begins; from here on the journal knows the copy.
+    pub(super) async fn open(
+        page: Box<dyn Page>,
+        temporary: &[u8],
+        source: &Attributes,
+        start: Option<&Start>,
+    ) -> Result<Self> {
+        let (arrived, hash) = start.map_or((0, Sha256::new()), |start| (start.arrived, start.hash.clone()));
         let size = source.size.unwrap_or(0);
         let checkpoint = Checkpoint {
             temporary: temporary.to_vec(),
             size,
             modified: source.modified().unwrap_or(0),
             segments: vec![Segment { start: 0, arrived, end: size }],
-            prefix: Sha256::digest([]).into(),
+            prefix: hash.finalize().into(),
         };
-        Self { resume, checkpoint: Mutex::new(checkpoint) }
+        page.save(&checkpoint).await?;
+        Ok(Self { page, checkpoint: Mutex::new(checkpoint) })
     }
 
     /// Records that the file has arrived up to here.
@@ -46,12 +54,12 @@ impl Ledger {
         let mut checkpoint = self.checkpoint.lock().await;
         checkpoint.segments[0].arrived = arrived;
         checkpoint.prefix = prefix;
-        self.resume.journal.save(&self.resume.key, &checkpoint).await
+        self.page.save(&checkpoint).await
     }
 
     /// The file has arrived.
     pub(super) async fn close(&self) -> Result<()> {
-        self.resume.journal.forget(&self.resume.key).await
+        self.page.forget().await
     }
 }
 
@@ -59,12 +67,12 @@ impl Ledger {
 /// the target comes back.
 pub(super) async fn find(
     job: &Arc<Job>,
-    resume: &Resume,
+    page: &dyn Page,
     source: &RemoteFile,
     attributes: &Attributes,
     target: Target,
 ) -> Result<Result<(Stage, Start), Target>> {
-    let Some(checkpoint) = resume.journal.load(&resume.key).await? else { return Ok(Err(target)) };
+    let Some(checkpoint) = page.load().await? else { return Ok(Err(target)) };
     let name = checkpoint.temporary.clone();
     // A journal may be old or damaged: nothing but a name of ours is ever opened or removed for it.
     let is_ours = name.starts_with(b".") && name.ends_with(b".part") && !name.contains(&b'/');
@@ -85,7 +93,7 @@ pub(super) async fn find(
     if is_same && is_sound && matches(job, &stage, source, &checkpoint, segment).await {
         return Ok(Ok((stage, Start { arrived: segment.arrived, hash })));
     }
-    resume.journal.forget(&resume.key).await?;
+    page.forget().await?;
     let target = blocking(move || Ok(stage.into_target())).await?;
     Ok(Err(target))
 }

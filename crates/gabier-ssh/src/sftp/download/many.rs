@@ -16,6 +16,7 @@ use crate::sftp::local::LocalFolder;
 use crate::sftp::options::Verify;
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::{Arrived, Report};
+use crate::sftp::upload::is_unchanged;
 use crate::sftp::verify::{Claim, ask, mismatch};
 
 use super::file::fetch_file;
@@ -70,7 +71,7 @@ pub(super) async fn fetch_all(
         for (file, outcome) in outcomes {
             match outcome {
                 Ok(Some(arrived)) => report.add(arrived),
-                Ok(None) => report.skip(file.remote.to_string(), "unchanged"),
+                Ok(None) => report.leave(job, &file.remote, &file.attributes),
                 Err(error) if is_fatal(&error) => return Err(error),
                 Err(error) => report.fail(file.remote.to_string(), file.inner.display().to_string(), error),
             }
@@ -81,16 +82,28 @@ pub(super) async fn fetch_all(
 
 async fn fetch_one(job: &Arc<Job>, folder: &LocalFolder, large: &Semaphore, file: Planned) -> Step<Fetched> {
     let outcome = async {
+        if job.skips_unchanged() && is_here(folder, &file).await {
+            return Ok(Fetched::Settled(None));
+        }
         if let Some(content) = fetch_small(job, &file).await? {
             return Ok(Fetched::Content(content));
         }
         let _turn = large.acquire().await.ok();
-        let resume = job.options.resume.as_ref().map(|resume| resume.of_file(&file.inner.to_string_lossy()));
-        let arrived = fetch_file(job, &file.remote, folder, file.inner.clone(), resume).await?;
+        let arrived = fetch_file(job, &file.remote, folder, file.inner.clone()).await?;
         Ok(Fetched::Settled(arrived))
     };
     let outcome = outcome.await;
     (file, outcome)
+}
+
+/// True when a file is here as the listing says.
+async fn is_here(folder: &LocalFolder, planned: &Planned) -> bool {
+    let (folder, file) = (folder.clone(), planned.clone());
+    let look = move || {
+        let (parent, name) = folder.parent_of(&file.inner)?;
+        Ok(is_unchanged(parent.find(name)?.as_ref(), &file.attributes))
+    };
+    blocking(look).await.unwrap_or(false)
 }
 
 /// The content of a file that fits one answer and is as long as the listing said; none for others. The second read

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attributes::{Attributes, FileKind};
+use super::batch::Batch;
 use super::error::{Error, Reason, Result};
 use super::glob::{Pattern, fixed, match_remote};
 use super::job::{Job, blocking};
@@ -42,13 +43,30 @@ pub async fn download(
     Job::run(session, options, async |job| {
         let found = session.stat(source).await?;
         let name = own_name(session, source).await?;
-        let path = {
-            let (folder, target) = (folder.clone(), target.to_owned());
-            blocking(move || Ok(place(&folder, &target, &name))).await?
+        let to = folder.place(target);
+        let batch = match found.kind() {
+            FileKind::Directory => {
+                Some(Batch::begin(job, "down", source.as_bytes(), to.as_os_str().as_bytes()).await)
+            }
+            _ => None,
         };
-        match found.kind() {
-            FileKind::Directory => download_tree(job, source, folder, &path, found).await,
-            _ => download_one(job, source, folder, path, found).await,
+        let path = match batch.as_ref().and_then(Batch::place) {
+            Some(b"") => target.to_owned(),
+            Some(inner) => target.join(OsStr::from_bytes(inner)),
+            None => {
+                let (folder, target) = (folder.clone(), target.to_owned());
+                blocking(move || Ok(place(&folder, &target, &name))).await?
+            }
+        };
+        match batch {
+            Some(batch) => {
+                admit_tree(job, folder, &path).await?;
+                let inner = path.strip_prefix(target).unwrap_or(Path::new(""));
+                batch.open(inner.as_os_str().as_bytes()).await;
+                let tree = walk_remote(&job.session, source, job.options.tree_links).await?;
+                fetch_tree(job, source, folder, &path, tree, Some(found), batch).await
+            }
+            None => download_one(job, source, folder, path, found).await,
         }
     })
     .await
@@ -63,10 +81,14 @@ pub async fn download_matching(
     target: &Path,
     options: &Options,
 ) -> Result<Report> {
+    let from = pattern;
     let pattern = Pattern::new(pattern)?;
     Job::run(session, options, async |job| {
         let tree = match_remote(session, &pattern, job.options.tree_links).await?;
-        fetch_tree(job, &fixed(&pattern), folder, target, tree, None).await
+        let to = folder.place(target);
+        let batch = Batch::begin(job, "down", from, to.as_os_str().as_bytes()).await;
+        batch.open(b"").await;
+        fetch_tree(job, &fixed(&pattern), folder, target, tree, None, batch).await
     })
     .await
 }
@@ -94,7 +116,7 @@ async fn download_one(
 ) -> Result<Report> {
     let mut report = Report::default();
     job.meter.expect(1, found.size.unwrap_or(0));
-    match fetch_file(job, source, folder, path, job.options.resume.clone()).await? {
+    match fetch_file(job, source, folder, path).await? {
         Some(arrived) => {
             report.sha256 = arrived.sha256;
             report.add(arrived);
@@ -104,27 +126,21 @@ async fn download_one(
     Ok(report)
 }
 
-async fn download_tree(
-    job: &Arc<Job>,
-    source: &RemotePath,
-    folder: &LocalFolder,
-    path: &Path,
-    found: Attributes,
-) -> Result<Report> {
-    if !job.options.force && !job.options.skip_unchanged {
-        let (folder, path) = (folder.clone(), path.to_owned());
-        let is_there = move || match folder.stat(&path) {
-            Err(error) if error.reason() == Reason::Missing => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => {
-                let message = format!("writing {}: it is there already", path.display());
-                Err(Error::new(Reason::Exists, message))
-            }
-        };
-        blocking(is_there).await?;
+/// Lets a folder come to a path where nothing is, unless what is there may be replaced or was brought before.
+async fn admit_tree(job: &Arc<Job>, folder: &LocalFolder, path: &Path) -> Result<()> {
+    if job.options.force || job.skips_unchanged() {
+        return Ok(());
     }
-    let tree = walk_remote(&job.session, source, job.options.tree_links).await?;
-    fetch_tree(job, source, folder, path, tree, Some(found)).await
+    let (folder, path) = (folder.clone(), path.to_owned());
+    let is_there = move || match folder.stat(&path) {
+        Err(error) if error.reason() == Reason::Missing => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => {
+            let message = format!("writing {}: it is there already", path.display());
+            Err(Error::new(Reason::Exists, message))
+        }
+    };
+    blocking(is_there).await
 }
 
 async fn fetch_tree(
@@ -134,6 +150,7 @@ async fn fetch_tree(
     path: &Path,
     mut tree: RemoteTree,
     own: Option<Attributes>,
+    batch: Batch,
 ) -> Result<Report> {
     let bytes = tree.files.iter().map(|(_, attributes)| attributes.size.unwrap_or(0)).sum();
     job.meter.expect(tree.files.len() as u64, bytes);
@@ -160,6 +177,7 @@ async fn fetch_tree(
         Ok(())
     })
     .await?;
+    batch.close(&report).await;
     Ok(report)
 }
 

@@ -22,6 +22,13 @@ pub(super) struct Target {
     existing: Option<Attributes>,
 }
 
+impl Target {
+    /// Where it is on this machine.
+    pub(super) fn place(&self) -> PathBuf {
+        self.folder.place(self.name.as_ref())
+    }
+}
+
 /// A file may come, or is there as it should be.
 pub(super) enum Admission {
     Welcome(Target),
@@ -44,7 +51,7 @@ pub(super) fn admit(job: &Job, folder: &LocalFolder, path: &Path, source: &Attri
         name.ok_or_else(|| Error::new(Reason::BadName, format!("{} names no file", path.display())))?;
     let parent = folder.make_folder(parent)?;
     let existing = parent.find(name)?;
-    if job.options.skip_unchanged && is_unchanged(existing.as_ref(), source) {
+    if job.skips_unchanged() && is_unchanged(existing.as_ref(), source) {
         return Ok(Admission::Unchanged);
     }
     let refuse = |reason, why: &str| Err(Error::new(reason, format!("writing {}: {why}", path.display())));
@@ -176,8 +183,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.is_resumable || self.job.gives_up() {
+        if !self.is_resumable {
             self.discard();
+        } else if self.temporary.is_some() {
+            self.job.keep();
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::sftp::job::Job;
 use crate::sftp::options::Verify;
 use crate::sftp::packet::Chunk;
 use crate::sftp::report::Arrived;
-use crate::sftp::resume::Resume;
 use crate::sftp::verify::{Claim, ask, mismatch, read_back};
 
 use super::content::{Content, Source, change};
@@ -27,12 +26,7 @@ pub(super) struct Sealed {
 }
 
 /// Sends a file up to the point where it only lacks its name.
-pub(super) async fn send_file(
-    job: &Arc<Job>,
-    source: Source,
-    target: Target,
-    resume: Option<Resume>,
-) -> Result<Sealed> {
+pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) -> Result<Sealed> {
     let Source { attributes, content } = source;
     match content {
         Content::Whole { chunk, hash, changed } => {
@@ -47,7 +41,7 @@ pub(super) async fn send_file(
             Ok(Sealed { stage, hash, length, resumed: 0, ledger: None })
         }
         Content::Stream(file) => {
-            let (mut stage, segments, ledger) = open(job, &file, &attributes, target, resume).await?;
+            let (mut stage, segments, ledger) = open(job, &file, &attributes, target).await?;
             let sent = send_segments(job, &stage, &file, &segments, ledger).await;
             let Sent { length, resumed, hash, ledger } = match sent {
                 Ok(sent) => sent,

@@ -12,7 +12,7 @@ use crate::sftp::error::Result;
 use crate::sftp::file::{Mode, RemoteFile};
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::path::RemotePath;
-use crate::sftp::resume::{Resume, Segment, WORTH_RESUMING};
+use crate::sftp::resume::{Segment, WORTH_RESUMING};
 use crate::sftp::session::Session;
 
 use super::content::{hash_prefix, read_stream};
@@ -40,25 +40,30 @@ pub(super) async fn open(
     source: &Arc<File>,
     attributes: &Attributes,
     target: Target,
-    resume: Option<Resume>,
 ) -> Result<(Stage, Vec<Segment>, Option<Ledger>)> {
     let size = attributes.size.unwrap_or(0);
-    let resume = resume.filter(|_| size >= WORTH_RESUMING);
-    if let Some(resume) = &resume
-        && let Some(checkpoint) = find(job, resume, source, attributes, &target.path.parent()).await?
+    let mut page = match &job.options.resume {
+        Some(resume) if size >= WORTH_RESUMING => resume.page("up", target.path.as_bytes()).await,
+        _ => None,
+    };
+    let begun = match &page {
+        Some(page) => find(job, &**page, source, attributes, &target.path.parent()).await?,
+        None => None,
+    };
+    if let Some(checkpoint) = begun
         && let Ok(mut stage) = Stage::reopen(job, target.clone(), &checkpoint.temporary).await
     {
         stage.keep_for_later();
         let segments = checkpoint.segments.clone();
-        return Ok((stage, segments, Some(Ledger::new(resume.clone(), checkpoint))));
+        return Ok((stage, segments, page.take().map(|page| Ledger::new(page, checkpoint))));
     }
     let segments = cut(size, channels(job, size));
     let mut stage = Stage::open(job, target, attributes.permissions()).await?;
-    let ledger = match (resume, stage.temporary_name()) {
-        (Some(resume), Some(name)) => {
+    let ledger = match (page, stage.temporary_name()) {
+        (Some(page), Some(name)) => {
             let checkpoint = blank(name, attributes, segments.clone());
-            resume.journal.save(&resume.key, &checkpoint).await?;
-            Some(Ledger::new(resume, checkpoint))
+            page.save(&checkpoint).await?;
+            Some(Ledger::new(page, checkpoint))
         }
         _ => None,
     };

@@ -12,20 +12,20 @@ use crate::sftp::file::Mode;
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::options::Verify;
 use crate::sftp::path::RemotePath;
-use crate::sftp::resume::{Checkpoint, Resume, Segment};
+use crate::sftp::resume::{Checkpoint, Page, Segment};
 use crate::sftp::verify::{Claim, ask};
 
 use super::content::{hash_prefix, read_full};
 
 /// The journal's page for one upload.
 pub(super) struct Ledger {
-    resume: Resume,
+    page: Box<dyn Page>,
     checkpoint: Mutex<Checkpoint>,
 }
 
 impl Ledger {
-    pub(super) fn new(resume: Resume, checkpoint: Checkpoint) -> Self {
-        Self { resume, checkpoint: Mutex::new(checkpoint) }
+    pub(super) fn new(page: Box<dyn Page>, checkpoint: Checkpoint) -> Self {
+        Self { page, checkpoint: Mutex::new(checkpoint) }
     }
 
     /// Records that a segment has arrived up to here.
@@ -35,12 +35,12 @@ impl Ledger {
         if segment == 0 {
             checkpoint.prefix = prefix;
         }
-        self.resume.journal.save(&self.resume.key, &checkpoint).await
+        self.page.save(&checkpoint).await
     }
 
     /// The file has arrived.
     pub(super) async fn close(&self) -> Result<()> {
-        self.resume.journal.forget(&self.resume.key).await
+        self.page.forget().await
     }
 }
 
@@ -59,12 +59,12 @@ pub(super) fn blank(temporary: &[u8], source: &Attributes, segments: Vec<Segment
 /// forgotten.
 pub(super) async fn find(
     job: &Arc<Job>,
-    resume: &Resume,
+    page: &dyn Page,
     source: &Arc<File>,
     attributes: &Attributes,
     folder: &RemotePath,
 ) -> Result<Option<Checkpoint>> {
-    let Some(checkpoint) = resume.journal.load(&resume.key).await? else { return Ok(None) };
+    let Some(checkpoint) = page.load().await? else { return Ok(None) };
     let copy = folder.join(&checkpoint.temporary);
     let is_sound = !checkpoint.segments.is_empty() && is_temporary(&checkpoint.temporary);
     let is_same = attributes.size == Some(checkpoint.size)
@@ -76,7 +76,7 @@ pub(super) async fn find(
     if is_sound {
         let _ = job.session.remove(&copy).await;
     }
-    resume.journal.forget(&resume.key).await?;
+    page.forget().await?;
     Ok(None)
 }
 

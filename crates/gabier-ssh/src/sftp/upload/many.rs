@@ -30,8 +30,6 @@ const LARGE_AT_ONCE: usize = 2;
 #[derive(Clone)]
 pub(super) struct Planned {
     pub(super) local: PathBuf,
-    /// Its path below the tree's own folder.
-    pub(super) inner: PathBuf,
     pub(super) remote: RemotePath,
     pub(super) attributes: Attributes,
     /// What is at the target now.
@@ -50,9 +48,9 @@ pub(super) async fn send_all(
 ) -> Result<()> {
     let (skipped, planned): (Vec<_>, Vec<_>) = planned
         .into_iter()
-        .partition(|file| job.options.skip_unchanged && is_unchanged(file.found.as_ref(), &file.attributes));
+        .partition(|file| job.skips_unchanged() && is_unchanged(file.found.as_ref(), &file.attributes));
     for file in skipped {
-        report.skip(file.local.display().to_string(), "unchanged");
+        report.leave(job, file.local.display(), &file.attributes);
     }
     let at_once = job.session.limits().files();
     let large = Semaphore::new(LARGE_AT_ONCE);
@@ -97,8 +95,7 @@ async fn send(job: &Arc<Job>, large: &Semaphore, file: Planned, source: Result<S
             Content::Whole { .. } => None,
             Content::Stream(_) => large.acquire().await.ok(),
         };
-        let resume = job.options.resume.as_ref().map(|resume| resume.of_file(&file.inner.to_string_lossy()));
-        let copy = send_file(job, source, target, resume).await?;
+        let copy = send_file(job, source, target).await?;
         if matches!(job.options.verify, Verify::Remote(_)) {
             return Ok(copy);
         }

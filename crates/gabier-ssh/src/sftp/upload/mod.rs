@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attributes::{Attributes, FileKind};
+use super::batch::Batch;
 use super::error::{Error, Reason, Result};
 use super::glob::{Pattern, match_local};
 use super::job::{Job, blocking};
@@ -65,6 +66,7 @@ pub async fn upload_matching(
     target: &RemotePath,
     options: &Options,
 ) -> Result<Report> {
+    let from = folder.place(pattern.as_ref());
     let pattern = Pattern::new(pattern.as_bytes())?;
     Job::run(session, options, async |job| {
         let tree = {
@@ -73,7 +75,8 @@ pub async fn upload_matching(
             blocking(move || match_local(&folder, &pattern, links)).await?
         };
         let base = PathBuf::from(OsStr::from_bytes(pattern.fixed()));
-        send_tree(job, folder, &base, target, tree, None).await
+        let batch = Batch::begin(job, "up", from.as_os_str().as_bytes(), target.as_bytes()).await;
+        send_tree(job, folder, &base, target, tree, None, batch).await
     })
     .await
 }
@@ -119,7 +122,7 @@ async fn upload_one(
     let target = admit(&job.session, &job.options, path, found).await?;
     let source = blocking(move || Source::read(local, chunk_max, hashes)).await?;
     job.meter.expect(1, source.attributes.size.unwrap_or(0));
-    let sealed = send_file(job, source, target, job.options.resume.clone()).await?;
+    let sealed = send_file(job, source, target).await?;
     for copy in compare(job, vec![sealed]).await {
         let arrived = copy?.publish(job).await?;
         report.sha256 = arrived.sha256;
@@ -140,7 +143,12 @@ async fn upload_tree(
     target: &RemotePath,
 ) -> Result<Report> {
     let name = source.file_name().unwrap_or_default();
-    let (base, found) = place(&job.session, target, name.as_bytes()).await?;
+    let from = folder.place(source);
+    let batch = Batch::begin(job, "up", from.as_os_str().as_bytes(), target.as_bytes()).await;
+    let (base, found) = match batch.place() {
+        Some(place) => (RemotePath::new(place), None),
+        None => place(&job.session, target, name.as_bytes()).await?,
+    };
     if found.is_some() && !job.options.force && !job.options.skip_unchanged {
         return Err(Error::new(Reason::Exists, "it is there already").doing("writing", &base));
     }
@@ -149,7 +157,7 @@ async fn upload_tree(
         blocking(move || walk_local(&folder, &source, links)).await?
     };
     let attributes = tree.attributes;
-    send_tree(job, folder, source, &base, tree, Some(attributes)).await
+    send_tree(job, folder, source, &base, tree, Some(attributes), batch).await
 }
 
 async fn send_tree(
@@ -159,18 +167,21 @@ async fn send_tree(
     base: &RemotePath,
     tree: LocalTree,
     own: Option<Attributes>,
+    batch: Batch,
 ) -> Result<Report> {
     let bytes = tree.files.iter().map(|(_, attributes)| attributes.size.unwrap_or(0)).sum();
     job.meter.expect(tree.files.len() as u64, bytes);
     let mut report = Report { skipped: tree.skipped, ..Report::default() };
+    batch.open(base.as_bytes()).await;
     let made = make_folders(job, base, own, &tree.folders).await?;
     let planned = tree.files.into_iter().map(|(path, attributes)| {
         let remote = base.join(path.as_os_str().as_bytes());
         let found = made.existing.get(&remote).copied();
-        Planned { local: source.join(&path), inner: path, remote, attributes, found }
+        Planned { local: source.join(&path), remote, attributes, found }
     });
     send_all(job, folder, planned.collect(), &mut report).await?;
     made.finish(job).await;
+    batch.close(&report).await;
     Ok(report)
 }
 

@@ -241,8 +241,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.is_resumable || self.job.gives_up() {
+        if !self.is_resumable {
             self.discard();
+        } else if self.temporary.is_some() {
+            self.job.keep();
         }
     }
 }
