@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use gabier_host::Target;
-use gabier_tool::Result;
+use gabier_tool::{Error as ToolError, ErrorKind, Result};
 use tokio::time::sleep;
 
-use crate::forward::subsystem;
+use crate::forward::serve;
 use crate::hash::Hasher;
 use crate::journal::FolderJournal;
 use crate::pool::Pool;
 use crate::sftp::{self, Channels, Error, Options, Reason, Resume, Session, Settings, SftpFiles, Verify};
+use crate::transport::Service;
 
 /// How long a session stays open that nobody uses.
 const LINGER: Duration = Duration::from_secs(30);
@@ -65,7 +66,9 @@ impl OpenFiles {
             Resume { journal, server: format!("{user}@{host}:{port}") }
         });
         let options = Options { verify, resume, channels: Some(Arc::new(channels)), ..Options::default() };
-        let files = Arc::new(SftpFiles::new(session?, options));
+        let (session, has_subsystem) = session?;
+        let files = SftpFiles::new(session, options);
+        let files = Arc::new(if has_subsystem { files } else { files.remarking(WITHOUT_SUBSYSTEM) });
         let known = Known { files: Arc::downgrade(&files), hashing: Some(hashing) };
         self.lock().insert(target.clone(), known);
         linger(Arc::clone(&files));
@@ -90,9 +93,29 @@ fn linger(files: Arc<SftpFiles>) {
     });
 }
 
-async fn open_session(pool: &Arc<Pool>, target: &Target) -> Result<Session> {
-    let stream = subsystem(pool, target, "sftp").await?;
-    Ok(Session::open(stream, Settings::default()).await?)
+/// Where hosts keep the program behind the subsystem.
+const SFTP_SERVER: &str = "sh -c 'for at in /usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec /usr/lib; \
+    do [ -x $at/sftp-server ] && exec $at/sftp-server; done; exec sftp-server'";
+
+/// What a result says where the subsystem is missing.
+const WITHOUT_SUBSYSTEM: &str =
+    "the server has no SFTP subsystem, so the program sftp-server of the host was run for it";
+
+/// A session, and whether the subsystem was there for it.
+async fn open_session(pool: &Arc<Pool>, target: &Target) -> Result<(Session, bool)> {
+    match serve(pool, target, Service::Subsystem("sftp")).await {
+        Ok(stream) => Ok((Session::open(stream, Settings::default()).await?, true)),
+        Err(error) if error.kind() == ErrorKind::NotAvailable => {
+            let opened = async {
+                let stream = serve(pool, target, Service::Program(SFTP_SERVER)).await?;
+                Ok::<_, ToolError>(Session::open(stream, Settings::default()).await?)
+            };
+            let cure =
+                "install sftp-server on the host, or put `Subsystem sftp internal-sftp` into its sshd_config";
+            opened.await.map(|session| (session, false)).map_err(|_| error.with_next(cure))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// More sessions to the same host.
@@ -105,7 +128,7 @@ impl Channels for More {
     fn open(&self) -> BoxFuture<'_, sftp::Result<Session>> {
         Box::pin(async move {
             let opened = open_session(&self.pool, &self.target).await;
-            opened.map_err(|error| Error::new(Reason::Lost, error.message()))
+            opened.map(|(session, _)| session).map_err(|error| Error::new(Reason::Lost, error.message()))
         })
     }
 }

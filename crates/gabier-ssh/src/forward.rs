@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Failure;
 use crate::pool::Pool;
-use crate::transport::Refusal;
+use crate::transport::{Refusal, Service};
 
 /// The longest a host takes to connect onwards.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -47,15 +47,15 @@ pub(crate) async fn forward(
     }
 }
 
-/// A stream to a subsystem (`sftp`) on a connection for files. The connection stays taken as long as the stream lives.
-pub(crate) async fn subsystem(pool: &Pool, target: &Target, name: &str) -> Result<Box<dyn ByteStream>> {
+/// A stream to a service (`sftp`) on a connection for files. The connection stays taken as long as the stream lives.
+pub(crate) async fn serve(pool: &Pool, target: &Target, service: Service) -> Result<Box<dyn ByteStream>> {
     let deadline = Instant::now() + pool.connector().settings.wait_limit;
     let at = |failure: Failure| Error::from(failure.at(&target.endpoint, false));
-    let doing = format!("opening '{name}' on {}", target.alias());
+    let doing = format!("opening the {service} on {}", target.alias());
     for _ in 0..3 {
         let lease = pool.bulk(target, deadline).await.map_err(at)?;
         let connection = Arc::clone(&lease.connection);
-        match timeout_at(deadline, connection.subsystem(name, lease)).await {
+        match timeout_at(deadline, connection.service(service, lease)).await {
             Ok(Ok(stream)) => return Ok(Box::new(stream)),
             Ok(Err(Refusal::Forbidden(why))) => {
                 let failure =

@@ -9,8 +9,9 @@ use gabier_tool::Result;
 
 use crate::exec::{interact, open_shell, run};
 use crate::files::OpenFiles;
-use crate::forward::{forward, subsystem};
+use crate::forward::{forward, serve};
 use crate::pool::Pool;
+use crate::transport::Service;
 
 /// A host over SSH; cheap to make and to clone.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl SshHost {
 
     /// A stream to the host's SFTP server, on a connection for files.
     pub async fn sftp_stream(&self) -> Result<Box<dyn ByteStream>> {
-        subsystem(&self.pool, &self.target, "sftp").await
+        serve(&self.pool, &self.target, Service::Subsystem("sftp")).await
     }
 }
 

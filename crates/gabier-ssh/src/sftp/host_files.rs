@@ -25,13 +25,20 @@ use super::upload::{replace, upload, upload_matching};
 pub struct SftpFiles {
     session: Session,
     options: Options,
+    remark: Option<&'static str>,
 }
 
 impl SftpFiles {
     /// Files over a session. Every move takes its verification, journal and channels from the options, and the rest
     /// from itself.
     pub fn new(session: Session, options: Options) -> Self {
-        Self { session, options }
+        Self { session, options, remark: None }
+    }
+
+    /// The same, with a sentence that every result says.
+    #[must_use]
+    pub fn remarking(self, remark: &'static str) -> Self {
+        Self { remark: Some(remark), ..self }
     }
 
     /// The session, for what a host's files cannot say.
@@ -113,6 +120,7 @@ impl SftpFiles {
                 .with("bytes", report.bytes));
         }
         let mut notes = report.notes;
+        notes.extend(self.remark.map(str::to_owned));
         if matches!(self.options.verify, Verify::Size) && report.files > 0 {
             notes.push("the host hashes no files, so sizes alone were compared".to_owned());
         }

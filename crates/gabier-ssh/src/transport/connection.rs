@@ -1,5 +1,6 @@
 //! A logged-in connection: opens channels, tells whether it lives.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,6 +45,24 @@ pub(crate) enum Refusal {
     Lost(String),
 }
 
+/// What a channel speaks to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Service {
+    /// What the server calls by this name.
+    Subsystem(&'static str),
+    /// A program of the host, by its command line.
+    Program(&'static str),
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subsystem(name) => write!(formatter, "subsystem '{name}'"),
+            Self::Program(_) => formatter.write_str("program for it"),
+        }
+    }
+}
+
 impl Connection {
     pub(super) fn new(
         handle: Handle<Verifier>,
@@ -64,15 +83,18 @@ impl Connection {
         self.opening(async move { handle.channel_open_session().await }).await
     }
 
-    /// Opens a channel for a subsystem and asks for it.
-    pub(crate) async fn subsystem(
+    /// Opens a channel for a service and asks for it.
+    pub(crate) async fn service(
         &self,
-        name: &str,
+        service: Service,
         guard: impl Send + Unpin + 'static,
     ) -> Opened<ChannelStream> {
         let mut channel = self.open().await?;
         let asked = async {
-            channel.write.request_subsystem(true, name).await.ok()?;
+            match service {
+                Service::Subsystem(name) => channel.write.request_subsystem(true, name).await.ok()?,
+                Service::Program(line) => channel.write.exec(true, line).await.ok()?,
+            }
             loop {
                 match channel.read.wait().await? {
                     russh::ChannelMsg::Success => return Some(true),
@@ -85,7 +107,7 @@ impl Connection {
             Ok(Some(true)) => Ok(channel.into_stream(guard)),
             Ok(Some(false)) => {
                 let _ = channel.write.close().await;
-                Err(Refusal::Forbidden(format!("the server has no subsystem '{name}'")))
+                Err(Refusal::Forbidden(format!("the server has no {service}")))
             }
             Ok(None) => Err(Refusal::Lost(self.lost())),
             Err(_) => Err(Refusal::Lost("no answer in time".to_owned())),

@@ -10,6 +10,6 @@ mod login;
 mod stream;
 
 pub(crate) use channel::{Channel, Ended, Event, Stream, Writer};
-pub(crate) use connection::{Connection, Refusal, ask};
+pub(crate) use connection::{Connection, Refusal, Service, ask};
 pub(crate) use credential::Credentials;
 pub(crate) use handshake::{Handshake, Traffic};

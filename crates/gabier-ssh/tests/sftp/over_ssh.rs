@@ -87,3 +87,23 @@ async fn an_account_without_commands_moves_files_and_says_what_was_compared() {
     assert_eq!((moved.files, moved.sha256), (1, None));
     assert!(moved.notes[0].contains("sizes alone"), "{:?}", moved.notes);
 }
+
+#[tokio::test]
+async fn without_the_subsystem_the_hosts_own_program_serves_and_that_is_said() {
+    let server = Sshd::new().without_sftp().start();
+    let fleet = Fleet::new();
+    let files = fleet.add("web1", &server).await.files().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), content(70_000)).unwrap();
+    let job = Move {
+        local: folder.path().join("a").into(),
+        remote: RemotePath::from(folder.path().join("b").to_str().unwrap()),
+        force: false,
+        skip_unchanged: false,
+        progress: None,
+        cancel: CancellationToken::new(),
+    };
+    let moved = files.upload(job).await.unwrap();
+    assert!(moved.notes[0].contains("no SFTP subsystem"), "{:?}", moved.notes);
+    assert!(std::fs::read(folder.path().join("b")).unwrap() == content(70_000));
+}

@@ -43,6 +43,7 @@ pub(crate) struct Sshd {
     port: u16,
     passwords: Vec<(String, String)>,
     full_disk: Option<String>,
+    lacks_sftp: bool,
 }
 
 impl Sshd {
@@ -62,6 +63,13 @@ impl Sshd {
     #[must_use]
     pub(crate) fn with_host_keys(mut self, kinds: &[&'static str]) -> Self {
         self.host_keys = kinds.to_vec();
+        self
+    }
+
+    /// Has no subsystem for files.
+    #[must_use]
+    pub(crate) fn without_sftp(mut self) -> Self {
+        self.lacks_sftp = true;
         self
     }
 
@@ -111,10 +119,11 @@ impl Sshd {
             fs::copy(at.join("id_ed25519.pub"), &authorized).unwrap();
         }
         let port = if self.port == 0 { free_port() } else { self.port };
+        let subsystem = if self.lacks_sftp { "" } else { "Subsystem sftp internal-sftp\n" };
         let use_pam = if self.passwords.is_empty() { "no" } else { "yes" };
         config.push_str(&format!(
             "\nListenAddress 127.0.0.1\nPort {port}\nPidFile none\nStrictModes no\nUsePAM {use_pam}\n\
-             PermitRootLogin yes\nAuthorizedKeysFile {}\nSubsystem sftp internal-sftp\nLogLevel VERBOSE\n\
+             PermitRootLogin yes\nAuthorizedKeysFile {}\n{subsystem}LogLevel VERBOSE\n\
              PrintMotd no\nUseDNS no\nAcceptEnv LANG\nMaxStartups 100\nSetEnv HOME={}\n",
             authorized.display(),
             // bash reads ~/.bashrc for every command over SSH; what the tester keeps there is none of ours.
