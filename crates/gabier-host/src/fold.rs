@@ -1,5 +1,7 @@
 //! Equal results of many hosts put together: `12 identical · 2 differ · 1 failed`.
 
+use std::collections::BTreeMap;
+
 use gabier_tool::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -30,6 +32,9 @@ pub struct Folded {
     pub failed: usize,
     /// Hosts with the same result, the largest group first, failures last.
     pub groups: Vec<Group>,
+    /// The task of each host, whose output and result are its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, String>,
 }
 
 /// Hosts with the same result.
@@ -106,7 +111,7 @@ pub fn fold(results: Vec<(String, Result<Ran, Error>)>) -> Folded {
     let (identical, failures) = (count(&ran[..ran.len().min(1)]), count(&failed));
     let differ = count(&ran) - identical;
     ran.append(&mut failed);
-    Folded { targets, identical, differ, failed: failures, groups: ran }
+    Folded { targets, identical, differ, failed: failures, groups: ran, tasks: BTreeMap::new() }
 }
 
 fn difference(majority: &Group, group: &Group) -> String {

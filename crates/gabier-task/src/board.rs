@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, unfold};
-use gabier_store::queue::{State, Task};
+use gabier_store::queue::{Filter, State, Task};
 use gabier_tool::{Answer, Board, Caller, Envelope, ErrorKind, Phase, Progress, Reply, Result, TaskState};
 use serde_json::json;
 
@@ -41,6 +41,16 @@ impl Board for Tasks {
         Box::pin(async move {
             let task = self.find(caller, id).await?;
             self.0.cancel(&task.asked.id, "by request").await.map(drop)
+        })
+    }
+
+    fn running_on<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            let filter =
+                Filter { states: vec![State::Running], alias: Some(host.to_owned()), ..Filter::default() };
+            let queue = self.0.queue()?;
+            let page = self.0.ask("looking for what runs on a host", queue.list(filter, None, 100)).await?;
+            Ok(page.items.into_iter().map(|task| task.asked.id.to_string()).collect())
         })
     }
 

@@ -101,9 +101,18 @@ impl TaskFeedback {
         }
     }
 
-    /// Writes what waits; at the end also a line that has no end.
+    /// Writes what waits, and passes on what a command wrote; at the end also a line that has no end.
     pub(crate) async fn flush(&self, queue: &dyn Queue, id: &TaskId, fence: Fence, is_end: bool) {
         let notes = self.take(is_end);
+        if let Some(live) = self.live.get() {
+            for (stream, bytes) in &notes.output {
+                match stream {
+                    Stream::Stdout => live.output(OutputStream::Stdout, bytes),
+                    Stream::Stderr => live.output(OutputStream::Stderr, bytes),
+                    Stream::Log => {}
+                }
+            }
+        }
         if notes.progress.is_none() && notes.output.is_empty() {
             return;
         }
@@ -207,9 +216,6 @@ impl Feedback for TaskFeedback {
         self.noted.notify_one();
         if is_much {
             self.pressed.notify_one();
-        }
-        if let Some(live) = self.live.get() {
-            live.output(stream, bytes);
         }
     }
 

@@ -19,6 +19,7 @@ mod lease;
 mod limits;
 pub mod manage;
 mod output;
+mod part;
 mod plan;
 mod retry;
 mod schedule;

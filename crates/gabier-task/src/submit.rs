@@ -7,10 +7,10 @@ use futures::future::{BoxFuture, pending};
 use gabier_store::queue::{
     CancelAck, Ended, Enqueued, Fence, Ms, NewTask, State, Step, Stream, Task, TaskId,
 };
-use gabier_tool::guard::{Submission, Work, run_within};
+use gabier_tool::guard::{BegunPart, Part, Submission, Work, run_within};
 use gabier_tool::{
-    Board, Done, Error, ErrorKind, Feedback, Mode, Outcome, Patience, Progress, Result, Running, Sanitised,
-    View,
+    Board, Done, Error, ErrorKind, Feedback, Mode, Outcome, OutputStream, Patience, Progress, Result,
+    Running, Sanitised, View,
 };
 use serde_json::{Map, json};
 use tokio::sync::oneshot;
@@ -41,6 +41,10 @@ impl Submission for Tasks {
         }
         let engine = Arc::clone(&self.0);
         Box::pin(async move { engine.submit(work).await })
+    }
+
+    fn part(&self, part: Part) -> BoxFuture<'static, Result<Option<BegunPart>>> {
+        Box::pin(Arc::clone(&self.0).begin_part(part))
     }
 
     fn board(&self) -> Option<&dyn Board> {
@@ -109,13 +113,17 @@ impl Engine {
         }
     }
 
-    async fn read(&self, backing: &Backing, id: &TaskId) -> Result<Task> {
+    pub(crate) async fn read(&self, backing: &Backing, id: &TaskId) -> Result<Task> {
         let task = self.ask("reading a task", backing.queue.get(id)).await?;
         task.ok_or_else(|| unknown(id.as_str()))
     }
 
     /// Runs an attempt outside all places and delivers its end.
-    fn spawn_attempt(self: &Arc<Self>, backing: &Backing, start: Start) -> oneshot::Receiver<Result<Done>> {
+    pub(crate) fn spawn_attempt(
+        self: &Arc<Self>,
+        backing: &Backing,
+        start: Start,
+    ) -> oneshot::Receiver<Result<Done>> {
         let (tell, told) = oneshot::channel();
         let (engine, backing) = (Arc::clone(self), backing.clone());
         self.running.spawn(async move {
@@ -334,11 +342,20 @@ struct Relay<'a> {
     progress: Option<gabier_store::queue::Progress>,
     /// How much of the log was passed on.
     log: u64,
+    /// How much of what a command wrote was passed on, to stdout and to stderr.
+    output: [u64; 2],
 }
 
 impl<'a> Relay<'a> {
     fn new(backing: &'a Backing, running: &'a Running, is_needed: bool) -> Self {
-        Self { queue: &*backing.queue, feedback: &*running.feedback, is_needed, progress: None, log: 0 }
+        Self {
+            queue: &*backing.queue,
+            feedback: &*running.feedback,
+            is_needed,
+            progress: None,
+            log: 0,
+            output: [0; 2],
+        }
     }
 
     async fn pass(&mut self, task: &Task) {
@@ -360,6 +377,22 @@ impl<'a> Relay<'a> {
                 self.log = next;
             }
             Err(error) => tracing::debug!(error = %store_error("reading a log", error), "passing on a task"),
+        }
+        if self.feedback.wants_output() {
+            self.pass_output(&task.asked.id).await;
+        }
+    }
+
+    async fn pass_output(&mut self, id: &TaskId) {
+        let streams = [(Stream::Stdout, OutputStream::Stdout), (Stream::Stderr, OutputStream::Stderr)];
+        for ((stream, heard), passed) in streams.into_iter().zip(&mut self.output) {
+            while let Ok((lines, next)) = whole_lines_from(self.queue, id, stream, *passed).await {
+                if lines.is_empty() {
+                    break;
+                }
+                self.feedback.output(heard, format!("{}\n", lines.join("\n")).as_bytes());
+                *passed = next;
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ pub trait Board: Send + Sync + 'static {
     /// Asks a task to end.
     fn cancel<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Result<()>>;
 
+    /// The ids of all callers' tasks that run on a host now, in any process: a hundred at most.
+    fn running_on<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
+
     /// A task as it moves: its present state at once, then each that differs, to its end.
     fn watch<'a>(
         &'a self,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::caller::Caller;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::guard::{BegunPart, Part, Submission};
 use crate::terms::Terms;
 
 /// The face a call came through.
@@ -194,8 +195,14 @@ pub trait Feedback: Send + Sync + 'static {
     /// Streams a piece of content (`notifications/tool/streamContent`).
     fn content(&self, _content: &Value) {}
 
-    /// Keeps what a command writes, as it comes: `task_output` reads it. Only tasks keep it.
+    /// Hears what a command writes, as it comes. Tasks keep it for `task_output`, and pass it on by whole lines,
+    /// without secrets.
     fn output(&self, _stream: OutputStream, _bytes: &[u8]) {}
+
+    /// Whether somebody watches what a command writes.
+    fn wants_output(&self) -> bool {
+        false
+    }
 
     /// Hears that the work is a task of that id from now on, whatever becomes of the call.
     fn task(&self, _id: &str) {}
@@ -289,6 +296,8 @@ pub struct Running {
     pub cancel: CancellationToken,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// How its work is run.
+    pub submission: Arc<dyn Submission>,
 }
 
 impl<S> Context<S> {
@@ -376,6 +385,25 @@ impl<S> Context<S> {
     /// Where progress goes, for what reports it itself.
     pub fn feedback(&self) -> &Arc<dyn Feedback> {
         &self.running.feedback
+    }
+
+    /// Begins a part of this call as a task of its own: the same tool with some arguments changed. None where calls
+    /// are no tasks; the part is then the tool's own to do.
+    pub async fn part(
+        &self,
+        change: Map<String, Value>,
+        feedback: Arc<dyn Feedback>,
+    ) -> Result<Option<BegunPart>> {
+        let part = Part { of: Arc::clone(&self.running), change, feedback };
+        self.running.submission.part(part).await
+    }
+
+    /// The tasks that run on a host now, in any process.
+    pub async fn running_on(&self, host: &str) -> Result<Vec<String>> {
+        match self.running.submission.board() {
+            Some(board) => board.running_on(host).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Asks a person.

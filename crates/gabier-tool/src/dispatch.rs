@@ -179,6 +179,7 @@ impl Dispatch {
             feedback: call.feedback,
             cancel: call.cancel,
             clock: Arc::clone(&self.guards.clock),
+            submission: Arc::clone(&self.guards.submission),
         });
         let kept = Arc::new(shape::without_secrets(&arguments, &entry.schemas().input));
         trace.arguments = Some(Arc::clone(&kept));

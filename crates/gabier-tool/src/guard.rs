@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, ready, select};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::board::Board;
-use crate::call::{Running, Surface};
+use crate::call::{Feedback, Running, Surface};
 use crate::caller::Caller;
 use crate::catalog::Entry;
 use crate::clock::Clock;
@@ -152,10 +152,33 @@ pub trait Submission: Send + Sync + 'static {
     /// lets it go on as a task.
     fn submit(&self, work: Work) -> BoxFuture<'static, Result<Done>>;
 
+    /// Begins a part of a call as a task of its own, in this process. None where work is no task.
+    fn part(&self, _part: Part) -> BoxFuture<'static, Result<Option<BegunPart>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
     /// The tasks that were handed over; none where all work runs within its call.
     fn board(&self) -> Option<&dyn Board> {
         None
     }
+}
+
+/// A part of a call: the same tool with some arguments changed.
+pub struct Part {
+    /// The call.
+    pub of: Arc<Running>,
+    /// The arguments that differ.
+    pub change: Map<String, Value>,
+    /// Who hears of it.
+    pub feedback: Arc<dyn Feedback>,
+}
+
+/// A part that has begun.
+pub struct BegunPart {
+    /// Its task.
+    pub task: String,
+    /// Its end. It is stopped with its call, and when this is dropped.
+    pub end: BoxFuture<'static, Result<Done>>,
 }
 
 /// Every call runs within itself, and ends with `TIMEOUT` at its limit.

@@ -28,11 +28,6 @@ pub const TOOLS: &[ToolDef<Services>] = &[
 /// What bounds a command is its own time limit, or nothing.
 const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
 
-/// How many hosts run at once unless the call says otherwise.
-fn ten() -> usize {
-    10
-}
-
 /// The time limit of a command: the call's word, else the usual one; 0 is none.
 fn limit(given: Option<f64>, usual: u64) -> Option<Duration> {
     reach::limit(given.unwrap_or_else(|| Duration::from_secs(usual).as_secs_f64()))

@@ -1,12 +1,17 @@
 //! What a command on a host leaves: the form that every tool of this set gives.
 
-use gabier_host::{Alias, Execution, Ran, Stopped};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use gabier_host::{Alias, Execution, Output, Ran, Stopped};
 use gabier_tool::{Block, Context, Field, Outcome, Text, Tone, View};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::advice::advice;
 use crate::Services;
+
+/// How much that is no text a model gets.
+const MODEL_BYTES: usize = 2 * 1024;
 
 /// A command that ran to its end.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -31,6 +36,12 @@ pub(super) struct CommandResult {
     pub(super) stdout: Text,
     /// What it wrote as errors.
     pub(super) stderr: Text,
+    /// What it wrote, base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stdout_base64: Option<String>,
+    /// What it wrote as errors, base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stderr_base64: Option<String>,
     /// The lines of both.
     pub(super) line_count: u64,
     /// From sending it to its end, in milliseconds.
@@ -72,15 +83,12 @@ impl CommandResult {
             timed_out: execution.is_timed_out(),
             truncated: stdout.is_truncated() || stderr.is_truncated(),
             stopped: execution.stopped(),
+            stdout_base64: bytes_of(ctx, stdout),
+            stderr_base64: bytes_of(ctx, stderr),
             stdout: Text(stdout.text()),
             stderr: Text(stderr.text()),
             notes,
         }
-    }
-
-    /// What is compared with other hosts.
-    pub(super) fn into_ran(self) -> Ran {
-        Ran { exit_code: self.exit_code, stdout: self.stdout.0, stderr: self.stderr.0 }
     }
 
     /// A command that ran is a success whatever its exit code, which becomes that of the command line.
@@ -125,6 +133,13 @@ impl CommandResult {
     }
 }
 
+/// What is compared with other hosts, of a result's data.
+pub(super) fn ran_of(data: &Value) -> Ran {
+    let word = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+    let exit_code = data["exit_code"].as_u64().and_then(|code| u32::try_from(code).ok());
+    Ran { exit_code, stdout: word("stdout"), stderr: word("stderr") }
+}
+
 /// Both streams as blocks; nothing for an empty one.
 pub(super) fn output_blocks(stdout: &str, stderr: &str) -> Vec<Block> {
     let code = |text: &str| Block::Code { text: text.to_owned(), language: None };
@@ -136,6 +151,13 @@ pub(super) fn output_blocks(stdout: &str, stderr: &str) -> Vec<Block> {
         blocks.push(Block::Panel { title: "stderr".to_owned(), tone: Tone::Warn, body: vec![code(stderr)] });
     }
     blocks
+}
+
+/// A stream that is no text as it was, where all of it is here and short enough for who reads it.
+fn bytes_of(ctx: &Context<Services>, output: &Output) -> Option<String> {
+    let most = if ctx.surface().is_mcp() { MODEL_BYTES } else { usize::MAX };
+    let is_told = !output.is_text() && !output.is_truncated() && output.head.len() <= most;
+    is_told.then(|| BASE64_STANDARD.encode(&output.head))
 }
 
 /// The task that a call became; its request where it is none.

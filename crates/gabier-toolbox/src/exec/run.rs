@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use gabier_host::{Alias, Spread};
+use gabier_host::Alias;
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Tool, View};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::result::CommandResult;
+use super::result::{CommandResult, ran_of};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, named, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// Run a shell command on a host, or on several and see which differ.
@@ -24,13 +24,8 @@ pub(super) struct TaskExec {
     /// Seconds; 300 when absent, 0 for no limit.
     #[schemars(range(min = 0))]
     timeout: Option<f64>,
-    /// Hosts at once.
-    #[serde(default = "super::ten")]
-    #[schemars(range(min = 1, max = 200), extend("x-full" = true))]
-    max_parallel: usize,
-    /// With more failed hosts than this, no further one is begun.
-    #[schemars(range(max = 10_000), extend("x-full" = true))]
-    max_failures: Option<usize>,
+    #[serde(flatten)]
+    spreading: Spreading,
     #[serde(skip)]
     targets: Vec<Alias>,
 }
@@ -59,16 +54,13 @@ impl Tool<Services> for TaskExec {
 
     async fn run(self, ctx: &Context<Services>) -> Result<Fleetwide<CommandResult>> {
         let limit = super::limit(self.timeout, ctx.services.exec.timeout_s);
-        let spread = Spread { max_parallel: self.max_parallel, max_failures: self.max_failures };
-        let is_one = self.targets.len() == 1;
         let cmd = self.cmd.as_str();
         let one = |alias: Alias| async move {
             let command = reach::command(ctx, cmd, limit);
-            let command = if is_one { command } else { named(&alias, command) };
             let execution = reach::run(ctx, &alias, command).await?;
             Ok(CommandResult::of(ctx, Self::KIND, &alias, cmd, &execution))
         };
-        on_all(ctx, self.targets.clone(), spread, one, CommandResult::into_ran).await
+        on_all(ctx, self.targets.clone(), self.spreading, one, ran_of).await
     }
 
     fn outcome(output: &Fleetwide<CommandResult>) -> Outcome {

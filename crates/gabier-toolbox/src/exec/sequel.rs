@@ -7,12 +7,12 @@ use gabier_host::{Alias, Command, Execution, Ran, Shell};
 use gabier_tool::{Block, Context, Error, ErrorKind, Outcome, Result, Text, View};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::advice::advice;
 use super::result::{exit_code, milliseconds, output_blocks, task_id};
 use super::sequence::Step;
 use crate::Services;
-use crate::hosts::fleetwide::named;
 use crate::hosts::reach::{self, Reached};
 
 /// The least that is kept of each stream of a step.
@@ -78,8 +78,6 @@ pub(super) struct Sequel<'a> {
     pub(super) is_isolated: bool,
     /// The longest that all steps together may take.
     pub(super) limit: Option<Duration>,
-    /// Whether no other host runs the same.
-    pub(super) is_alone: bool,
 }
 
 impl Sequel<'_> {
@@ -94,7 +92,7 @@ impl Sequel<'_> {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(result.failure(out_of_time(alias, self.limit.unwrap_or_default())));
             }
-            let command = self.command(ctx, alias, step, left);
+            let command = self.command(ctx, step, left);
             if index > 0 && way.is_lost() {
                 result.notes.push(format!("step {} began in a new shell", index + 1));
             }
@@ -117,18 +115,23 @@ impl Sequel<'_> {
         Ok(result)
     }
 
-    fn command(
-        &self,
-        ctx: &Context<Services>,
-        alias: &Alias,
-        step: &Step,
-        left: Option<Duration>,
-    ) -> Command {
+    fn command(&self, ctx: &Context<Services>, step: &Step, left: Option<Duration>) -> Command {
         let limit = [step.limit(), left].into_iter().flatten().min();
         let mut command = reach::command(ctx, step.command(), limit);
         command.keep = (command.keep / self.steps.len()).max(LEAST_KEPT);
-        if self.is_alone { command } else { named(alias, command) }
+        command
     }
+}
+
+/// What is compared with other hosts, of a sequence's data.
+pub(super) fn ran_of(data: &Value) -> Ran {
+    let mut ran = super::result::ran_of(data);
+    for step in data["results"].as_array().into_iter().flatten() {
+        let word = |key: &str| step[key].as_str().unwrap_or_default();
+        let _ = write!(ran.stdout, "$ {}\n{}", word("command"), word("stdout"));
+        ran.stderr.push_str(word("stderr"));
+    }
+    ran
 }
 
 /// Where the steps run: a shell that stays, or the host itself.
@@ -222,16 +225,6 @@ impl SequenceResult {
         error
             .with("results", serde_json::to_value(&self.results).unwrap_or_default())
             .with("not_run", not_run)
-    }
-
-    /// What is compared with other hosts.
-    pub(super) fn into_ran(self) -> Ran {
-        let mut ran = Ran { exit_code: self.exit_code, stdout: String::new(), stderr: String::new() };
-        for step in self.results {
-            let _ = write!(ran.stdout, "$ {}\n{}", step.command, step.stdout.0);
-            ran.stderr.push_str(&step.stderr.0);
-        }
-        ran
     }
 
     /// A sequence with a failed step is a success with a warning.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use gabier_host::{Alias, Spread};
+use gabier_host::Alias;
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Tool, View};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::sequel::{Sequel, SequenceResult};
+use super::sequel::{Sequel, SequenceResult, ran_of};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// Run commands in one shell of a host: `cd` and `export` carry over. Stops at the first that fails.
@@ -31,13 +31,8 @@ pub(super) struct TaskExecSequence {
     /// Seconds for all; 300 when absent, 0 for no limit.
     #[schemars(range(min = 0))]
     timeout: Option<f64>,
-    /// Hosts at once.
-    #[serde(default = "super::ten")]
-    #[schemars(range(min = 1, max = 200), extend("x-full" = true))]
-    max_parallel: usize,
-    /// With more failed hosts than this, no further one is begun.
-    #[schemars(range(max = 10_000), extend("x-full" = true))]
-    max_failures: Option<usize>,
+    #[serde(flatten)]
+    spreading: Spreading,
     #[serde(skip)]
     targets: Vec<Alias>,
 }
@@ -112,7 +107,6 @@ impl Tool<Services> for TaskExecSequence {
     }
 
     async fn run(self, ctx: &Context<Services>) -> Result<Fleetwide<SequenceResult>> {
-        let spread = Spread { max_parallel: self.max_parallel, max_failures: self.max_failures };
         let limit = super::limit(self.timeout, ctx.services.exec.timeout_s);
         let this = &self;
         let one = |alias: Alias| async move {
@@ -121,11 +115,10 @@ impl Tool<Services> for TaskExecSequence {
                 goes_on: this.continue_on_error,
                 is_isolated: this.isolated,
                 limit,
-                is_alone: this.targets.len() == 1,
             };
             sequel.run(ctx, &alias).await
         };
-        on_all(ctx, self.targets.clone(), spread, one, SequenceResult::into_ran).await
+        on_all(ctx, self.targets.clone(), self.spreading, one, ran_of).await
     }
 
     fn outcome(output: &Fleetwide<SequenceResult>) -> Outcome {

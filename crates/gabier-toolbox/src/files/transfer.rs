@@ -1,18 +1,20 @@
 //! One file or folder to hosts, or from one.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use gabier_host::{Alias, LocalPlace, Move, Moved, Ran, RemotePath, Spread};
+use gabier_host::{Alias, LocalPlace, Move, Moved, Ran, RemotePath};
 use gabier_tool::{
     Context, Effect, Error, ErrorKind, HostsRef, LocalPath, Mode, Outcome, Plan, Profile, Result, Tool,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::pace::Pace;
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// Copy a file or folder to a host or from it; it appears once it is whole and verified.
@@ -31,6 +33,8 @@ pub(super) struct TaskTransfer {
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["overwrite"]))]
     force: bool,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// Which way files go.
@@ -63,6 +67,9 @@ pub(super) struct Transfer {
     files: u64,
     /// Bytes that arrived.
     bytes: u64,
+    /// Bytes of those that an earlier attempt had brought.
+    #[serde(skip_serializing_if = "is_zero")]
+    resumed: u64,
     /// SHA-256 of a single file, equal on both sides.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
@@ -122,7 +129,7 @@ impl Tool<Services> for TaskTransfer {
             };
             self.one(ctx, alias, job)
         };
-        on_all(ctx, targets, Spread::default(), one, compared).await
+        on_all(ctx, targets, self.spreading, one, compared).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {
@@ -132,6 +139,15 @@ impl Tool<Services> for TaskTransfer {
 
 /// The longest a transfer may take unless its call says otherwise.
 pub(super) const LIMIT: std::time::Duration = std::time::Duration::from_hours(24);
+
+/// What to do about a transfer that broke off.
+pub(super) const GOES_ON: &str = "the same call sends only the rest";
+
+/// True for nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
 
 impl Direction {
     /// Downloads from several hosts would meet under one name.
@@ -161,7 +177,11 @@ impl TaskTransfer {
         let moved = moved.map_err(|error| {
             let is_there = error.kind() == ErrorKind::Conflict;
             let error = error.with("alias", alias.as_str());
-            if is_there { error.with_next("force=true replaces it") } else { error }
+            match () {
+                () if is_there => error.with_next("force=true replaces it"),
+                () if error.details().contains_key("resumable") => error.with_next(GOES_ON),
+                () => error,
+            }
         })?;
         let took = ctx.clock().monotonic().saturating_sub(began);
         Ok(Transfer {
@@ -174,6 +194,7 @@ impl TaskTransfer {
             remote: self.remote.clone(),
             files: moved.files,
             bytes: moved.bytes,
+            resumed: moved.resumed,
             sha256: moved.sha256,
             skipped: moved.skipped,
             notes: moved.notes,
@@ -198,13 +219,15 @@ pub(super) async fn place(
 }
 
 /// What is compared of the transfers to several hosts.
-fn compared(transfer: Transfer) -> Ran {
-    let Transfer { files, bytes, sha256, skipped, notes, .. } = transfer;
-    let mut stdout = format!("{files} files, {bytes} bytes\n");
-    let hash = sha256.map(|hash| format!("sha256 {hash}"));
-    for line in hash.into_iter().chain(skipped).chain(notes) {
-        stdout.push_str(&line);
-        stdout.push('\n');
+fn compared(data: &Value) -> Ran {
+    let mut stdout = format!("{} files, {} bytes\n", data["files"], data["bytes"]);
+    if let Some(hash) = data["sha256"].as_str() {
+        let _ = writeln!(stdout, "sha256 {hash}");
+    }
+    for list in [&data["skipped"], &data["notes"]] {
+        for line in list.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let _ = writeln!(stdout, "{line}");
+        }
     }
     Ran { exit_code: Some(0), stdout, stderr: String::new() }
 }

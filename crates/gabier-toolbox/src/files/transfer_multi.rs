@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::pace::{Listener, Pace};
-use super::transfer::{Direction, LIMIT, place, task_of};
+use super::transfer::{Direction, LIMIT, is_zero, place, task_of};
 use crate::Services;
 use crate::hosts::reach;
 
@@ -64,6 +64,9 @@ pub(super) struct Transfers {
     transferred: u64,
     /// Bytes that arrived.
     bytes: u64,
+    /// Bytes of those that an earlier attempt had brought.
+    #[serde(skip_serializing_if = "is_zero")]
+    resumed: u64,
     /// Files that did not, 100 at most.
     failed_files: Vec<FailedFile>,
     /// What was left out, and why.
@@ -198,6 +201,7 @@ impl Transfers {
     fn add(&mut self, moved: Moved) {
         self.transferred += moved.files;
         self.bytes += moved.bytes;
+        self.resumed += moved.resumed;
         self.skipped.extend(moved.skipped);
         for note in moved.notes {
             if !self.notes.contains(&note) {

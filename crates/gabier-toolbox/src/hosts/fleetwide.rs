@@ -1,14 +1,15 @@
 //! One thing done on all hosts of a call, and what came of it put together.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use gabier_host::{Alias, Command, Folded, Outcome as Spreading, Ran, Sink, Spread, Stream, fan_out, fold};
-use gabier_tool::{Context, Error, ErrorKind, Outcome, Result, View};
+use gabier_host::{Alias, Folded, Outcome as HostOutcome, Ran, Spread, fan_out, fold};
+use gabier_tool::{Context, Error, ErrorKind, Feedback, Outcome, OutputStream, Result, View};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Services;
 
@@ -33,7 +34,7 @@ impl<T> Fleetwide<T> {
     }
 
     /// How it looks, given how the result of one host does.
-    pub(crate) fn view(&self, data: &serde_json::Value, of_one: impl FnOnce(&T) -> View) -> View {
+    pub(crate) fn view(&self, data: &Value, of_one: impl FnOnce(&T) -> View) -> View {
         match self {
             Self::One(result) => of_one(result),
             Self::Many(_) => View::of(data),
@@ -41,75 +42,87 @@ impl<T> Fleetwide<T> {
     }
 }
 
+/// How a call goes to many hosts.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Spreading {
+    /// Hosts at once.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 200), extend("x-full" = true))]
+    max_parallel: usize,
+    /// With more failed hosts than this, no further one is begun.
+    #[schemars(range(max = 10_000), extend("x-full" = true))]
+    max_failures: Option<usize>,
+}
+
+fn ten() -> usize {
+    10
+}
+
 /// Does something on each host; `ran` says what of a result is compared.
 ///
-/// One host gives its own result or failure. Of several, each gives one or the other, and the call succeeds.
+/// One host gives its own result or failure. Of several, each gives one or the other in a task of its own, and the call
+/// succeeds.
 pub(crate) async fn on_all<T, F>(
     ctx: &Context<Services>,
     targets: Vec<Alias>,
-    spread: Spread,
+    spreading: Spreading,
     begin: impl Fn(Alias) -> F,
-    ran: impl Fn(T) -> Ran,
+    ran: impl Fn(&Value) -> Ran,
 ) -> Result<Fleetwide<T>>
 where
+    T: Serialize,
     F: Future<Output = Result<T>>,
 {
     let targets = match <[Alias; 1]>::try_from(targets) {
         Ok([alias]) => return begin(alias).await.map(Fleetwide::One),
         Err(targets) => targets,
     };
-    let results = on_each(ctx, targets, spread, begin).await?;
-    Ok(Fleetwide::Many(fold(results.into_iter().map(|(alias, result)| (alias, result.map(&ran))).collect())))
-}
-
-/// Does something on each host and gives what came of each, in the order of the hosts.
-pub(crate) async fn on_each<T, F>(
-    ctx: &Context<Services>,
-    targets: Vec<Alias>,
-    spread: Spread,
-    begin: impl Fn(Alias) -> F,
-) -> Result<Vec<(String, Result<T>)>>
-where
-    F: Future<Output = Result<T>>,
-{
     let total = f64::from(u32::try_from(targets.len()).unwrap_or(u32::MAX));
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    let done = AtomicU32::new(0);
+    let (done, tasks) = (AtomicU32::new(0), Mutex::new(BTreeMap::new()));
     let begin = |alias: Alias| {
-        let (name, work) = (alias.to_string(), begin(alias));
-        let done = &done;
+        let (name, begin, done, tasks) = (alias.to_string(), &begin, &done, &tasks);
         async move {
-            let result = work.await;
+            let result = match part(ctx, &name, tasks).await {
+                Ok(Some(data)) => Ok(data),
+                Ok(None) => begin(alias).await.map(|result| serde_json::to_value(result).unwrap_or_default()),
+                Err(error) => Err(error),
+            };
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             ctx.progress(f64::from(done), Some(total), Some(&name));
             result
         }
     };
+    let spread = Spread { max_parallel: spreading.max_parallel, max_failures: spreading.max_failures };
     let outcomes = fan_out(targets, spread, begin, Result::is_err).await;
-    let results: Vec<(String, Result<T>)> = names
-        .into_iter()
-        .zip(outcomes)
-        .map(|(name, outcome)| match outcome {
-            Spreading::Done(result) => (name, result),
-            Spreading::Skipped => {
-                let message = "not begun: too many others had failed";
-                (name, Err(Error::new(ErrorKind::Cancelled, message)))
-            }
-        })
-        .collect();
+    let results = names.into_iter().zip(outcomes).map(|(name, outcome)| match outcome {
+        HostOutcome::Done(result) => (name, result),
+        HostOutcome::Skipped => {
+            let message = "not begun: too many others had failed";
+            (name, Err(Error::new(ErrorKind::Cancelled, message)))
+        }
+    });
+    let results: Vec<(String, Result<Value>)> = results.collect();
     if ctx.cancelled().is_cancelled() {
         return Err(cancelled(&results));
     }
-    Ok(results)
+    let folded =
+        fold(results.into_iter().map(|(name, result)| (name, result.map(|data| ran(&data)))).collect());
+    let tasks = tasks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Fleetwide::Many(Folded { tasks, ..folded }))
 }
 
-/// The command of one host among several: what it writes stands by whole lines behind the host's name.
-pub(crate) fn named(alias: &Alias, mut command: Command) -> Command {
-    if let Some(sink) = command.sink.take() {
-        let name = format!("{alias}: ").into_bytes();
-        command.sink = Some(Arc::new(Named { name, sink, lines: Mutex::default() }));
-    }
-    command
+/// Does the work of one host in a task of its own; none where calls are no tasks.
+async fn part(
+    ctx: &Context<Services>,
+    name: &str,
+    tasks: &Mutex<BTreeMap<String, String>>,
+) -> Result<Option<Value>> {
+    let change = Map::from_iter([("alias".to_owned(), name.into())]);
+    let feedback = Arc::new(Named::new(name, Arc::clone(ctx.feedback())));
+    let Some(part) = ctx.part(change, feedback).await? else { return Ok(None) };
+    tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), part.task);
+    Ok(Some(part.end.await?.data))
 }
 
 fn outcome_of(folded: &Folded) -> Outcome {
@@ -139,20 +152,20 @@ fn cancelled<T>(results: &[(String, Result<T>)]) -> Error {
         .with("ended", ended.collect::<Vec<_>>())
 }
 
-/// Puts a name before each line of each stream.
+/// Puts the name of a host before each line of each stream.
 struct Named {
     name: Vec<u8>,
-    sink: Arc<dyn Sink>,
+    heard: Arc<dyn Feedback>,
     lines: Mutex<[Vec<u8>; 2]>,
 }
 
 /// The longest line that is held back until it ends.
 const LONGEST_LINE: usize = 64 * 1024;
 
-impl Sink for Named {
-    fn write(&self, stream: Stream, bytes: &Bytes) {
+impl Feedback for Named {
+    fn output(&self, stream: OutputStream, bytes: &[u8]) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = &mut lines[usize::from(stream == Stream::Stderr)];
+        let held = &mut lines[usize::from(stream == OutputStream::Stderr)];
         held.extend_from_slice(bytes);
         let end = match held.iter().rposition(|byte| *byte == b'\n') {
             Some(newline) => newline + 1,
@@ -164,19 +177,23 @@ impl Sink for Named {
 }
 
 impl Named {
-    fn pass(&self, stream: Stream, lines: &[u8]) {
+    fn new(name: &str, heard: Arc<dyn Feedback>) -> Self {
+        Self { name: format!("{name}: ").into_bytes(), heard, lines: Mutex::default() }
+    }
+
+    fn pass(&self, stream: OutputStream, lines: &[u8]) {
         let named: Vec<u8> = lines
             .split_inclusive(|byte| *byte == b'\n')
             .flat_map(|line| self.name.iter().chain(line).copied())
             .collect();
-        self.sink.write(stream, &named.into());
+        self.heard.output(stream, &named);
     }
 }
 
 impl Drop for Named {
     fn drop(&mut self) {
         let lines = std::mem::take(self.lines.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for (stream, mut rest) in [Stream::Stdout, Stream::Stderr].into_iter().zip(lines) {
+        for (stream, mut rest) in [OutputStream::Stdout, OutputStream::Stderr].into_iter().zip(lines) {
             if !rest.is_empty() {
                 rest.push(b'\n');
                 self.pass(stream, &rest);
@@ -192,8 +209,8 @@ mod tests {
     #[derive(Default)]
     struct Heard(Mutex<String>);
 
-    impl Sink for Heard {
-        fn write(&self, _: Stream, bytes: &Bytes) {
+    impl Feedback for Heard {
+        fn output(&self, _: OutputStream, bytes: &[u8]) {
             self.0.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
         }
     }
@@ -201,13 +218,12 @@ mod tests {
     #[test]
     fn every_line_stands_behind_the_name_of_its_host() {
         let heard = Arc::new(Heard::default());
-        let command = Command::new("x").heard_by(Arc::clone(&heard) as Arc<dyn Sink>);
-        let command = named(&"web1".parse().unwrap(), command);
+        let named = Named::new("web1", Arc::clone(&heard) as Arc<dyn Feedback>);
         for part in ["a\nb", "c\nrest"] {
-            command.sink.as_ref().unwrap().write(Stream::Stdout, &Bytes::from(part));
+            named.output(OutputStream::Stdout, part.as_bytes());
         }
         assert_eq!(*heard.0.lock().unwrap(), "web1: a\nweb1: bc\n");
-        drop(command);
+        drop(named);
         assert_eq!(*heard.0.lock().unwrap(), "web1: a\nweb1: bc\nweb1: rest\n");
     }
 

@@ -56,7 +56,12 @@ impl Tool<Services> for ServerRemove {
             }
             Err(error) => return Err(error),
         };
-        let running = hosts.running.on(alias.as_str());
+        let mut running = hosts.running.on(alias.as_str());
+        for task in ctx.running_on(alias.as_str()).await? {
+            if !running.contains(&task) {
+                running.push(task);
+            }
+        }
         if !self.force && !running.is_empty() {
             let message = format!("removing the host {alias}: {} tasks run on it", running.len());
             return Err(Error::new(ErrorKind::Conflict, message)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gabier_host::{Alias, Command, Spread, quote};
+use gabier_host::{Alias, Command, quote};
 use gabier_tool::{Context, Effect, Error, ErrorKind, HostsRef, Mode, Outcome, Result, Tool};
 use regex::bytes::{Regex, RegexBuilder};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::newest::{host_path, text_of};
 use super::tail::{MOST, Tail};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 use crate::monitor::fixed::{TOOL_LIMIT, ask, comparable, refusal, script};
 
@@ -27,6 +27,13 @@ const SEARCHED: usize = 64 * 1024;
 
 /// How much of a match is shown, in bytes.
 const TEXT: usize = 600;
+
+/// The exit code of [`SNIFF`] on a compressed file.
+const COMPRESSED: u32 = 65;
+
+/// Looks at the first bytes as [`is_compressed`] does; a host without `od` searches the file as it is.
+const SNIFF: &str = "case $(head -c 4 -- FILE 2>/dev/null | od -An -tx1 2>/dev/null | tr -d ' ') in \
+    1f8b*|fd377a58*|28b52ffd*) exit 65;; esac;";
 
 /// Find a pattern in the last lines of a log file, here or on hosts.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -44,6 +51,8 @@ pub(super) struct LogAnalysis {
     lines: u32,
     /// Hosts; this machine when absent.
     alias: Option<HostsRef>,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// What was found.
@@ -92,7 +101,7 @@ impl Tool<Services> for LogAnalysis {
             Some(alias) => {
                 let targets = reach::targets(ctx, alias).await?;
                 let one = |alias: Alias| self.there(ctx, alias, regex.clone());
-                on_all(ctx, targets, Spread::default(), one, |found| comparable(&found)).await
+                on_all(ctx, targets, self.spreading, one, comparable).await
             }
         }
     }
@@ -124,7 +133,7 @@ impl LogAnalysis {
                 Error::new(ErrorKind::Unavailable, format!("reading {file}")).with_source(error)
             })?;
             if is_compressed(&opened.file) {
-                return Err(Error::invalid("log_file", format!("{file} is compressed; name a plain file")));
+                return Err(compressed(&file));
             }
             search(file, &tail, &regex, &given_up)
         })
@@ -134,8 +143,12 @@ impl LogAnalysis {
     async fn there(&self, ctx: &Context<Services>, alias: Alias, regex: Regex) -> Result<Found> {
         let (file, lines) = (self.log_file.clone(), self.lines);
         let path = quote(&host_path(&file));
-        let command = script(format!("tail -n {lines} -- {path} | tail -c {MOST}"));
+        let command =
+            script(format!("{SNIFF} tail -n {lines} -- {path} | tail -c {MOST}").replace("FILE", &path));
         let ran = ask(ctx, &alias, Command { keep: MOST + 1, ..command }).await?;
+        if ran.exit_code() == Some(COMPRESSED) {
+            return Err(compressed(&file).with("alias", alias.as_str()));
+        }
         if ran.stdout.bytes == 0 && ran.stderr.bytes > 0 {
             return Err(refusal(&alias, &format!("reading {file}"), &ran));
         }
@@ -174,6 +187,10 @@ fn regex_of(pattern: &str) -> Result<Regex> {
 /// The engine's own messages draw the pattern first and say what is wrong at the end.
 fn last_line(message: &str) -> &str {
     message.lines().last().unwrap_or(message).trim().trim_start_matches("error: ")
+}
+
+fn compressed(file: &str) -> Error {
+    Error::invalid("log_file", format!("{file} is compressed; name a plain file"))
 }
 
 fn is_compressed(file: &std::fs::File) -> bool {

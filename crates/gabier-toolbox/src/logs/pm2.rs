@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join;
-use gabier_host::{Alias, Command, Output, Spread};
+use gabier_host::{Alias, Command, Output};
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::streams::LogLines;
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 use crate::monitor::fixed::{TOOL_LIMIT, ask, comparable, program, refusal};
 
@@ -30,6 +30,8 @@ pub(super) struct GetPm2Logs {
     #[serde(default)]
     #[schemars(extend("x-full" = true))]
     errors: bool,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 impl Tool<Services> for GetPm2Logs {
@@ -50,7 +52,7 @@ impl Tool<Services> for GetPm2Logs {
     async fn run(self, ctx: &Context<Services>) -> Result<Self::Output> {
         let targets = reach::targets(ctx, &self.alias).await?;
         let one = |alias: Alias| self.one(ctx, alias);
-        on_all(ctx, targets, Spread::default(), one, |lines| comparable(&lines)).await
+        on_all(ctx, targets, self.spreading, one, comparable).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use gabier_host::{Alias, Command, Spread};
+use gabier_host::{Alias, Command};
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::newest::{Newest, host_path, room};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 use crate::monitor::fixed::{TOOL_LIMIT, ask, comparable, program, refusal};
 
@@ -25,6 +25,8 @@ pub(super) struct TailFile {
     #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 10_000))]
     lines: u32,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// The end of a file.
@@ -56,7 +58,7 @@ impl Tool<Services> for TailFile {
     async fn run(self, ctx: &Context<Services>) -> Result<Self::Output> {
         let targets = reach::targets(ctx, &self.alias).await?;
         let one = |alias: Alias| self.one(ctx, alias);
-        on_all(ctx, targets, Spread::default(), one, |end| comparable(&end)).await
+        on_all(ctx, targets, self.spreading, one, comparable).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {

@@ -1,13 +1,13 @@
 //! Who is banned from a host.
 
-use gabier_host::{Alias, Spread};
+use gabier_host::Alias;
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Text, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fixed::{TOOL_LIMIT, ask, comparable, refusal, script};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// As root where that takes no password; root on a host without sudo needs none.
@@ -21,6 +21,19 @@ pub(super) struct GetFail2banStatus {
     /// A jail, such as `sshd`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$"))]
     jail: Option<String>,
+    #[serde(flatten)]
+    spreading: Spreading,
+}
+
+/// The bans of one jail.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(super) struct JailCount {
+    /// The jail.
+    jail: String,
+    /// Addresses that are banned in it now.
+    currently_banned: Option<u64>,
+    /// Addresses that were ever banned in it.
+    total_banned: Option<u64>,
 }
 
 /// What fail2ban says.
@@ -31,13 +44,16 @@ pub(super) struct Bans {
     /// The jail that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     jail: Option<String>,
-    /// Addresses that are banned in it now.
+    /// Addresses that are banned now: in it, or in all jails together.
     #[serde(skip_serializing_if = "Option::is_none")]
     currently_banned: Option<u64>,
-    /// Addresses that were ever banned in it.
+    /// Addresses that were ever banned: in it, or in all jails together.
     #[serde(skip_serializing_if = "Option::is_none")]
     total_banned: Option<u64>,
-    /// The banned addresses.
+    /// Each jail's own counts, where none was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    counts: Vec<JailCount>,
+    /// The banned addresses of the jail.
     banned_ips: Vec<String>,
     /// The answer as it was given.
     raw: Text,
@@ -62,11 +78,11 @@ impl Tool<Services> for GetFail2banStatus {
         let targets = reach::targets(ctx, &self.alias).await?;
         let one = async |alias: Alias| {
             let jails = asked(ctx, &alias, "").await?;
-            let Some(jail) = &self.jail else { return Ok(read(&jails, None)) };
+            let Some(jail) = &self.jail else { return count(ctx, &alias, &jails).await };
             let answer = asked(ctx, &alias, jail).await?;
-            Ok(read(&jails, Some((jail, &answer))))
+            Ok(read(&jails, jail, &answer))
         };
-        on_all(ctx, targets, Spread::default(), one, |bans| comparable(&bans)).await
+        on_all(ctx, targets, self.spreading, one, comparable).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {
@@ -85,20 +101,47 @@ async fn asked(ctx: &Context<Services>, alias: &Alias, jail: &str) -> Result<Str
     Ok(ran.stdout.text())
 }
 
-fn read(all: &str, jail: Option<(&String, &String)>) -> Bans {
-    let jails = field(all, "Jail list").map(|list| words(list, ',')).unwrap_or_default();
-    let Some((jail, answer)) = jail else {
-        return Bans { jails, raw: Text(all.to_owned()), ..Bans::default() };
-    };
-    let number = |name: &str| field(answer, name)?.parse().ok();
-    Bans {
-        jails,
-        jail: Some(jail.clone()),
-        currently_banned: number("Currently banned"),
-        total_banned: number("Total banned"),
-        banned_ips: field(answer, "Banned IP list").map(|list| words(list, ' ')).unwrap_or_default(),
-        raw: Text(answer.clone()),
+/// All jails with their counts.
+async fn count(ctx: &Context<Services>, alias: &Alias, all: &str) -> Result<Bans> {
+    let jails = jails(all);
+    let mut counts = Vec::with_capacity(jails.len());
+    for jail in jails.clone() {
+        let answer = asked(ctx, alias, &jail).await?;
+        counts.push(JailCount {
+            jail,
+            currently_banned: number(&answer, "Currently banned"),
+            total_banned: number(&answer, "Total banned"),
+        });
     }
+    Ok(Bans {
+        jails,
+        currently_banned: counts.iter().map(|count| count.currently_banned).sum(),
+        total_banned: counts.iter().map(|count| count.total_banned).sum(),
+        counts,
+        raw: Text(all.to_owned()),
+        ..Bans::default()
+    })
+}
+
+/// One jail, and the list of all.
+fn read(all: &str, jail: &str, answer: &str) -> Bans {
+    Bans {
+        jails: jails(all),
+        jail: Some(jail.to_owned()),
+        currently_banned: number(answer, "Currently banned"),
+        total_banned: number(answer, "Total banned"),
+        counts: Vec::new(),
+        banned_ips: field(answer, "Banned IP list").map(|list| words(list, ' ')).unwrap_or_default(),
+        raw: Text(answer.to_owned()),
+    }
+}
+
+fn jails(all: &str) -> Vec<String> {
+    field(all, "Jail list").map(|list| words(list, ',')).unwrap_or_default()
+}
+
+fn number(answer: &str, name: &str) -> Option<u64> {
+    field(answer, name)?.parse().ok()
 }
 
 /// The value behind `- Name:`, whatever tree is drawn before it.
@@ -135,6 +178,23 @@ mod tests {
         assert_eq!(found["jails"], serde_json::json!(["nginx-http-auth", "sshd"]));
         assert_eq!((&found["currently_banned"], &found["total_banned"]), (&2.into(), &17.into()));
         assert_eq!(found["banned_ips"], serde_json::json!(["192.0.2.7", "2001:db8::7"]));
+    }
+
+    #[tokio::test]
+    async fn without_a_jail_each_is_counted_and_all_together() {
+        let http = "Status for the jail: nginx-http-auth\n   |- Currently banned: 1\n   |- Total banned: 3\n";
+        let host = FakeHost::named("web1")
+            .answering(&begin(""), ALL)
+            .answering(&begin(" sshd"), SSHD)
+            .answering(&begin(" nginx-http-auth"), http);
+        let found = call_on_host::<GetFail2banStatus>(&host, r#"{"alias": "web1"}"#).await;
+        let found: serde_json::Value = serde_json::from_str(&found).expect(&found);
+        assert_eq!((&found["currently_banned"], &found["total_banned"]), (&3.into(), &20.into()));
+        let expected = serde_json::json!([
+            {"jail": "nginx-http-auth", "currently_banned": 1, "total_banned": 3},
+            {"jail": "sshd", "currently_banned": 2, "total_banned": 17},
+        ]);
+        assert_eq!(found["counts"], expected);
     }
 
     #[tokio::test]

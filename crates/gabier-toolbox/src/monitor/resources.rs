@@ -1,13 +1,13 @@
 //! Processor, memory and disks of a host.
 
-use gabier_host::{Alias, Spread};
+use gabier_host::Alias;
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fixed::{Missing, TOOL_LIMIT, ask, comparable, script};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// How many file systems are listed.
@@ -28,6 +28,8 @@ cpu";
 pub(super) struct GetSystemResources {
     /// Hosts.
     alias: HostsRef,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// What a host uses.
@@ -109,7 +111,7 @@ impl Tool<Services> for GetSystemResources {
             let ran = ask(ctx, &alias, script(SCRIPT)).await?;
             Ok(read(&ran.stdout.text()))
         };
-        on_all(ctx, targets, Spread::default(), one, |resources| comparable(&resources)).await
+        on_all(ctx, targets, self.spreading, one, comparable).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use gabier_host::{Alias, Spread};
+use gabier_host::Alias;
 use gabier_tool::{
     Context, Effect, Error, ErrorKind, HostsRef, Mode, Outcome, Profile, Result, Status, Timestamp, Tool, iso,
 };
@@ -14,7 +14,7 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use super::fixed::{TOOL_LIMIT, ask as remote, comparable, program, refusal};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// How long the bus may take.
@@ -30,6 +30,8 @@ pub(super) struct CheckService {
     service: String,
     /// Hosts; this machine when absent.
     alias: Option<HostsRef>,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// The state of a service.
@@ -72,7 +74,7 @@ impl Tool<Services> for CheckService {
             Some(alias) => {
                 let targets = reach::targets(ctx, alias).await?;
                 let one = |alias: Alias| there(ctx, alias, unit.clone());
-                on_all(ctx, targets, Spread::default(), one, |state| comparable(&state)).await
+                on_all(ctx, targets, self.spreading, one, comparable).await
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What runs on a host: units of systemd, containers of Docker, programs of PM2.
 
-use gabier_host::{Alias, Command, Execution, Spread};
+use gabier_host::{Alias, Command, Execution};
 use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Profile, Result, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fixed::{Missing, TOOL_LIMIT, ask, comparable, program, reason};
 use crate::Services;
-use crate::hosts::fleetwide::{Fleetwide, on_all};
+use crate::hosts::fleetwide::{Fleetwide, Spreading, on_all};
 use crate::hosts::reach;
 
 /// How many bytes of an answer are read: PM2 tells much of each program.
@@ -24,6 +24,8 @@ const PM2: [&str; 2] = ["pm2", "jlist"];
 pub(super) struct GetServicesStatus {
     /// Hosts.
     alias: HostsRef,
+    #[serde(flatten)]
+    spreading: Spreading,
 }
 
 /// What runs on a host.
@@ -83,7 +85,7 @@ impl Tool<Services> for GetServicesStatus {
                 futures::join!(asked(program(SYSTEMD)), asked(program(DOCKER)), asked(program(PM2)));
             Ok(read(&systemd?, &docker?, &pm2?))
         };
-        on_all(ctx, targets, Spread::default(), one, |status| comparable(&status)).await
+        on_all(ctx, targets, self.spreading, one, comparable).await
     }
 
     fn outcome(output: &Self::Output) -> Outcome {

@@ -9,6 +9,8 @@ mod injection;
 mod keys;
 mod many;
 mod monitor;
+mod parts;
+mod resume;
 mod secrets;
 mod stop;
 mod story;
