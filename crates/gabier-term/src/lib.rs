@@ -55,6 +55,7 @@ mod prompt;
 mod remote;
 mod run;
 mod shell;
+mod shown;
 mod source;
 mod terminal;
 

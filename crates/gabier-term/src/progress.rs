@@ -3,13 +3,26 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
-use gabier_tool::{Abilities, Answer, Error, ErrorKind, Feedback, Level, Progress, Question, Result};
+use gabier_tool::{
+    Abilities, Answer, Error, ErrorKind, Feedback, Level, OutputStream, Progress, Question, Result,
+    Sanitised, View, neutralise,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::globals::Globals;
+use crate::globals::{Format, Globals};
 use crate::prompt;
+use crate::shown::Shown;
 use crate::terminal::Terminal;
+
+/// Where a person watches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Screen {
+    /// Stdout, with errors on stderr.
+    Out,
+    /// Stderr alone.
+    Err,
+}
 
 /// Shows progress as a bar on a terminal, and log lines anywhere.
 pub(crate) struct Live {
@@ -17,11 +30,12 @@ pub(crate) struct Live {
     globals: Globals,
     bar: Mutex<Option<ProgressBar>>,
     task: OnceLock<String>,
+    shown: Mutex<Shown>,
 }
 
 impl Live {
     pub(crate) fn new(terminal: Arc<Terminal>, globals: Globals) -> Self {
-        Self { terminal, globals, bar: Mutex::new(None), task: OnceLock::new() }
+        Self { terminal, globals, bar: Mutex::new(None), task: OnceLock::new(), shown: Mutex::default() }
     }
 
     /// The task that the call is.
@@ -34,6 +48,24 @@ impl Live {
         if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
             bar.finish_and_clear();
         }
+    }
+
+    /// Where what a command writes is shown while it comes: with the result when a person reads that, else where
+    /// messages go; nowhere when nobody watches.
+    fn screen(&self) -> Option<Screen> {
+        if self.globals.format != Format::Table || self.globals.quiet {
+            return None;
+        }
+        match (self.terminal.stdout_is_tty, self.terminal.stderr_is_tty) {
+            (true, _) => Some(Screen::Out),
+            (false, true) => Some(Screen::Err),
+            (false, false) => None,
+        }
+    }
+
+    /// The view without what a person has seen come; none when that was all of it.
+    pub(crate) fn without_seen(&self, view: View) -> Option<View> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).taken_from(view)
     }
 
     fn say(&self, text: &str) {
@@ -79,6 +111,27 @@ impl Feedback for Live {
         if !self.globals.quiet {
             let text = content.get("text").unwrap_or(content);
             self.say(text.as_str().map_or_else(|| text.to_string(), str::to_owned).as_str());
+        }
+    }
+
+    fn wants_output(&self) -> bool {
+        self.screen().is_some()
+    }
+
+    fn output(&self, stream: OutputStream, bytes: &[u8]) {
+        let Some(screen) = self.screen() else { return };
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        neutralise(&mut text, &mut Sanitised::default());
+        let show = || match (screen, stream) {
+            (Screen::Out, OutputStream::Stdout) => self.terminal.print(&text),
+            _ => self.terminal.say(text.strip_suffix('\n').unwrap_or(&text)),
+        };
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(show),
+            None => show(),
+        }
+        if screen == Screen::Out {
+            self.shown.lock().unwrap_or_else(PoisonError::into_inner).note(stream, &text);
         }
     }
 

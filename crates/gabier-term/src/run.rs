@@ -86,8 +86,15 @@ impl Cli {
         };
         live.clear();
         told(&answer);
-        let code = terminal.show_for(&answer, globals, params);
-        if cancel.is_cancelled() && answer.is_error() { INTERRUPTED } else { code }
+        let is_given_up = cancel.is_cancelled() && answer.is_error();
+        let Answer { envelope, view, exit_code } = answer;
+        let code = if let Some(view) = live.without_seen(view) {
+            terminal.show_for(&Answer { envelope, view, exit_code }, globals, params)
+        } else {
+            terminal.say_message(&envelope, globals);
+            exit_code
+        };
+        if is_given_up { INTERRUPTED } else { code }
     }
 }
 

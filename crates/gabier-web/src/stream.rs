@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
-use gabier_tool::{Abilities, Call, Entry, Feedback, Level, Progress};
+use gabier_tool::{Abilities, Call, Entry, Feedback, Level, OutputStream, Progress};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -20,6 +20,9 @@ use crate::web::App;
 
 /// Events that may wait for a slow reader; more of them are left out, the result never.
 const WAITING: usize = 256;
+
+/// How much of an output one event carries, in bytes.
+const OUTPUT: usize = 16 * 1024;
 
 /// How often a silent stream shows that it lives.
 pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -46,6 +49,17 @@ impl Feedback for Events {
 
     fn content(&self, content: &Value) {
         self.send("content", content);
+    }
+
+    fn output(&self, stream: OutputStream, bytes: &[u8]) {
+        let stream = if stream == OutputStream::Stdout { "stdout" } else { "stderr" };
+        for part in bytes.chunks(OUTPUT) {
+            self.send("output", &json!({"stream": stream, "text": String::from_utf8_lossy(part)}));
+        }
+    }
+
+    fn wants_output(&self) -> bool {
+        true
     }
 
     fn task(&self, id: &str) {

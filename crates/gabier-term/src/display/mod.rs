@@ -38,14 +38,17 @@ impl Terminal {
             self.say_failure(&answer.envelope, globals, params);
         } else {
             self.page(&written(answer, globals.format, look, self.stdout_is_tty), globals);
-            if let Some(message) =
-                answer.envelope.get("message").and_then(Value::as_str).filter(|_| !globals.quiet)
-            {
-                let paint = Paint::new(self.colors_messages(globals));
-                self.say(&format!("{} {message}", paint.warn("warning:")));
-            }
+            self.say_message(&answer.envelope, globals);
         }
         answer.exit_code
+    }
+
+    /// What is to be known of a success besides its result.
+    pub(crate) fn say_message(&self, envelope: &Value, globals: &Globals) {
+        if let Some(message) = envelope.get("message").and_then(Value::as_str).filter(|_| !globals.quiet) {
+            let paint = Paint::new(self.colors_messages(globals));
+            self.say(&format!("{} {message}", paint.warn("warning:")));
+        }
     }
 
     fn say_failure(&self, envelope: &Value, globals: &Globals, params: &[Param]) {

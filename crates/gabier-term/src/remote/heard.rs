@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
-use gabier_tool::{Abilities, Answer, Error, Feedback, Level, Progress, Question, Result};
+use gabier_tool::{Abilities, Answer, Error, Feedback, Level, OutputStream, Progress, Question, Result};
 use serde_json::Value;
 
 /// Hands everything on, and keeps the task's id.
@@ -42,6 +42,14 @@ impl Feedback for Heard {
 
     fn content(&self, content: &Value) {
         self.inner.content(content);
+    }
+
+    fn output(&self, stream: OutputStream, bytes: &[u8]) {
+        self.inner.output(stream, bytes);
+    }
+
+    fn wants_output(&self) -> bool {
+        self.inner.wants_output()
     }
 
     fn task(&self, id: &str) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gabier_tool::{Error, ErrorKind, Feedback, Level, Progress, Result, ToolInfo};
+use gabier_tool::{Error, ErrorKind, Feedback, Level, OutputStream, Progress, Result, ToolInfo};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -118,6 +118,12 @@ fn take(event: &Event, feedback: &dyn Feedback) -> Option<Answer> {
         "task" => {
             let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
             feedback.task(&crate::remote::clean::owned(id));
+        }
+        "output" => {
+            let text = value.get("text").and_then(Value::as_str).unwrap_or_default();
+            let is_errors = value.get("stream").is_some_and(|stream| stream == "stderr");
+            let stream = if is_errors { OutputStream::Stderr } else { OutputStream::Stdout };
+            feedback.output(stream, text.as_bytes());
         }
         "content" => feedback.content(&crate::remote::clean::json(value)),
         _ => {}
