@@ -11,6 +11,9 @@ use crate::harness::Server;
 /// How long it is watched.
 const WATCH: Duration = Duration::from_secs(6);
 
+/// What of a core it may use: half a percent; a build that is not optimised computes several times as long.
+const SHARE: u32 = if cfg!(debug_assertions) { 100 } else { 200 };
+
 /// How many bytes it has sent to the disk.
 fn written(server: &Server) -> String {
     let io = std::fs::read_to_string(format!("/proc/{}/io", server.id())).unwrap();
@@ -34,5 +37,5 @@ fn an_idle_server_with_ten_queues_computes_next_to_nothing_and_writes_nothing() 
     let after = (server.computed(), written(&server));
     assert_eq!(after.1, before.1);
     let computed = after.0.saturating_sub(before.0);
-    assert!(computed <= WATCH / 200, "{computed:?} of {WATCH:?}");
+    assert!(computed <= WATCH / SHARE, "{computed:?} of {WATCH:?}");
 }
