@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::RawPathParams;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, any, delete, get, post};
 use bytes::Bytes;
 use gabier_tool::schema::is_linkable;
 use gabier_tool::{
     Call, Caller, Entry, Envelope, Error, ErrorKind, Patience, Permission, Reply, Result, Surface,
 };
-use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
@@ -35,8 +34,8 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         let names = std::iter::once(&entry.facts.name).chain(entry.facts.aliases);
         for name in names {
             let mut own = post_route(app, entry);
-            if entry.facts.effect.is_read() {
-                own = own.merge(link_route(app, entry));
+            if is_linkable(entry) {
+                own = own.merge(get_route(app, entry));
             }
             router = router
                 .route(&format!("/api/v1/tools/{name}"), own)
@@ -85,21 +84,6 @@ fn get_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
     let (app, entry) = (Arc::clone(app), Arc::clone(entry));
     get(move |named: RawPathParams, request: Request<Body>| {
         call(Arc::clone(&app), Arc::clone(&entry), named, request)
-    })
-}
-
-/// A link to a tool that reads, if it may be linked to: that takes its schema, which is made when somebody asks.
-fn link_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
-    let (app, entry) = (Arc::clone(app), Arc::clone(entry));
-    get(move |named: RawPathParams, request: Request<Body>| {
-        let (app, entry) = (Arc::clone(&app), Arc::clone(&entry));
-        async move {
-            if is_linkable(&entry) {
-                call(app, entry, named, request).await
-            } else {
-                (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response()
-            }
-        }
     })
 }
 
