@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::RawPathParams;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use bytes::Bytes;
 use gabier_tool::schema::is_linkable;
 use gabier_tool::{
     Call, Caller, Entry, Envelope, Error, ErrorKind, Patience, Permission, Reply, Result, Surface,
 };
+use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
@@ -33,12 +34,9 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     for entry in app.dispatch.catalog().iter() {
         let names = std::iter::once(&entry.facts.name).chain(entry.facts.aliases);
         for name in names {
-            let mut own = post_route(app, entry);
-            if is_linkable(entry) {
-                own = own.merge(get_route(app, entry));
-            }
+            let own = if entry.facts.effect.is_read() { read_route } else { post_route };
             router = router
-                .route(&format!("/api/v1/tools/{name}"), own)
+                .route(&format!("/api/v1/tools/{name}"), own(app, entry))
                 .route(&format!("/call/{name}"), post_route(app, entry));
         }
     }
@@ -84,6 +82,26 @@ fn get_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
     let (app, entry) = (Arc::clone(app), Arc::clone(entry));
     get(move |named: RawPathParams, request: Request<Body>| {
         call(Arc::clone(&app), Arc::clone(&entry), named, request)
+    })
+}
+
+/// The route of a tool that reads, which a link may call if its arguments fit into one. That takes its schema, which
+/// is made when somebody asks; so the methods are told apart here, as a router would.
+fn read_route(app: &Arc<App>, entry: &Arc<Entry>) -> MethodRouter {
+    let (app, entry) = (Arc::clone(app), Arc::clone(entry));
+    any(move |named: RawPathParams, request: Request<Body>| {
+        let (app, entry) = (Arc::clone(&app), Arc::clone(&entry));
+        async move {
+            let is_linked = || is_linkable(&entry);
+            match *request.method() {
+                Method::POST => call(app, entry, named, request).await,
+                Method::GET | Method::HEAD if is_linked() => call(app, entry, named, request).await,
+                _ => {
+                    let allow = if is_linked() { "POST,GET,HEAD" } else { "POST" };
+                    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response()
+                }
+            }
+        }
     })
 }
 
