@@ -2,8 +2,8 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, InitializeRequestParams, JsonRpcMessage,
-    RequestMetaObject,
+    CallToolResponse, ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, InitializeRequestParams,
+    JsonRpcMessage, RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -148,6 +148,23 @@ pub(crate) fn is_id(id: &Value) -> bool {
 /// A JSON-RPC error.
 pub(crate) fn failure(id: &Value, error: &ErrorData) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "error": error})
+}
+
+/// The answer to a `tools/call`, as rmcp would send it.
+pub(crate) fn called(
+    id: RequestId,
+    response: Result<CallToolResponse, ErrorData>,
+    is_modern: bool,
+) -> ServerJsonRpcMessage {
+    match response.map(ServerResult::from) {
+        Ok(mut result) => {
+            if !is_modern {
+                result.strip_result_type_for_legacy_peer();
+            }
+            ServerJsonRpcMessage::response(result, id)
+        }
+        Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
+    }
 }
 
 /// Sends `tools/list` the way that our own listing takes.

@@ -17,8 +17,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ClientCapabilities, ErrorCode, ProtocolVersion, RequestId,
-    RequestMetaObject, ServerJsonRpcMessage, ServerResult,
+    CallToolRequestParams, ClientCapabilities, ErrorCode, ProtocolVersion, RequestId, RequestMetaObject,
+    ServerJsonRpcMessage,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,7 +28,7 @@ use super::Front;
 use super::answer::{JSON, refusal};
 use super::front::{METHOD, VERSION};
 use crate::asked::Asked;
-use crate::wire::{SESSION, is_id};
+use crate::wire::{SESSION, called, is_id};
 
 const NAME: &str = "mcp-name";
 const TOOLS_CALL: &str = "tools/call";
@@ -100,7 +100,7 @@ impl Call {
             Err(error) => Err(error),
         };
         let status = response.as_ref().err().map_or(StatusCode::OK, |error| status_of(error, is_modern));
-        respond(status, &message(id, response, is_modern))
+        respond(status, &called(id, response, is_modern))
     }
 }
 
@@ -131,23 +131,6 @@ fn is_legacy(headers: &HeaderMap) -> bool {
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
-}
-
-/// The message that rmcp would send.
-fn message(
-    id: RequestId,
-    response: Result<CallToolResponse, ErrorData>,
-    is_modern: bool,
-) -> ServerJsonRpcMessage {
-    match response.map(ServerResult::from) {
-        Ok(mut result) => {
-            if !is_modern {
-                result.strip_result_type_for_legacy_peer();
-            }
-            ServerJsonRpcMessage::response(result, id)
-        }
-        Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
-    }
 }
 
 /// The HTTP status of a JSON-RPC error: the newest revision has one for some of them.

@@ -27,6 +27,11 @@ impl Batches {
         self.are_known
     }
 
+    /// True while no batch is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Sees a message come in.
     pub(super) fn note(&mut self, message: &ClientJsonRpcMessage) {
         if let JsonRpcMessage::Request(request) = message

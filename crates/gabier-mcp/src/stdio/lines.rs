@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::Batches;
+use super::straight::Straight;
 use crate::wire::{self, Incoming, failure, reroute};
 
 /// A pair of byte streams that carries messages.
@@ -29,6 +30,7 @@ pub(super) struct Lines<R, W> {
     refusals: VecDeque<Value>,
     output: Arc<tokio::sync::Mutex<W>>,
     batches: Arc<Mutex<Batches>>,
+    straight: Arc<Straight>,
     /// The `initialize` that is being answered: what was sent right behind it waits, so that its answer is first.
     opening: Option<Opening>,
     /// Fires when the input has ended, or from outside to end it.
@@ -49,7 +51,13 @@ enum Look {
 }
 
 impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<R, W> {
-    pub(super) fn new(input: R, output: W, limit: usize, ending: CancellationToken) -> Self {
+    pub(super) fn new(
+        input: R,
+        output: W,
+        limit: usize,
+        straight: Arc<Straight>,
+        ending: CancellationToken,
+    ) -> Self {
         Self {
             input: BufReader::new(input),
             line: Vec::new(),
@@ -59,6 +67,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
             refusals: VecDeque::new(),
             output: Arc::new(tokio::sync::Mutex::new(output)),
             batches: Arc::default(),
+            straight,
             opening: None,
             ending,
         }
@@ -147,6 +156,22 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         self.waiting.push_back(message);
     }
 
+    /// Runs a call that takes the short way, beside what comes next.
+    fn run(&self, message: ClientJsonRpcMessage) {
+        let Some(call) = self.straight.begin(message) else { return };
+        let (straight, output) = (Arc::clone(&self.straight), Arc::clone(&self.output));
+        self.straight.calls().spawn(async move {
+            let Some(answer) = Box::pin(straight.answer(call)).await else { return };
+            let written = match serde_json::to_string(&answer) {
+                Ok(text) => write(&output, text).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = written {
+                tracing::error!(%error, "an answer could not be written");
+            }
+        });
+    }
+
     fn batches(&self) -> std::sync::MutexGuard<'_, Batches> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,6 +219,11 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
                 self.opening = None;
             }
             if let Some(message) = self.waiting.pop_front() {
+                if self.batches().is_idle() && self.straight.takes(&message) {
+                    self.run(message);
+                    continue;
+                }
+                self.straight.note(&message);
                 self.opening = opening_of(&message);
                 return Some(message);
             }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod lines;
+mod straight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::connection::Connection;
 use crate::mcp::Shared;
 use crate::server::Server;
 use lines::Lines;
+use straight::Straight;
 
 /// How long running calls may still answer after the input has ended.
 const GRACE: Duration = Duration::from_millis(500);
@@ -30,15 +32,20 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let ending = shutdown.child_token();
     let closed = CancellationToken::new();
-    let connection = Connection::stdio(caller, ending.clone(), closed.clone());
-    let server = Server { shared: Arc::clone(shared), connection: Arc::new(connection) };
-    let lines = Lines::new(input, output, shared.options.message_limit, ending.clone());
-    let running = serve_directly_with_ct(server, lines, None, CancellationToken::new());
+    let connection = Arc::new(Connection::stdio(caller, ending.clone(), closed.clone()));
+    let server = || Server { shared: Arc::clone(shared), connection: Arc::clone(&connection) };
+    let straight = Arc::new(Straight::new(server()));
+    let limit = shared.options.message_limit;
+    let lines = Lines::new(input, output, limit, Arc::clone(&straight), ending.clone());
+    let running = serve_directly_with_ct(server(), lines, None, CancellationToken::new());
+    straight.meet(running.peer().clone());
     tokio::spawn(async move {
         ending.cancelled().await;
         tokio::time::sleep(GRACE).await;
         closed.cancel();
     });
-    running.waiting().await.map_err(|error| Error::internal("serving a pipe").with_source(error))?;
+    let ended = running.waiting().await;
+    straight.drain().await;
+    ended.map_err(|error| Error::internal("serving a pipe").with_source(error))?;
     Ok(())
 }

@@ -172,23 +172,73 @@ async fn a_cancelled_call_stops() {
         .say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"enough"}}"#)
         .await;
     until(|| world.ended.load(Ordering::SeqCst) == 1).await;
+    let ping = json!({"jsonrpc": "2.0", "id": "p", "method": "ping"});
+    assert_eq!(client.ask(&ping).await["id"], "p", "a call that was taken back has no answer");
+    assert_eq!(client.ask(&call(1, "echo", json!({"text": "hi"}))).await["id"], 1);
+}
+
+#[tokio::test]
+async fn a_call_is_answered_alike_with_and_without_a_handshake() {
+    let (mut known, mut stranger) = (Client::new(), Client::new());
+    known.ask(&initialize("2025-06-18")).await;
+    let mut deep = call("d", "echo", json!({"text": "hi"}));
+    deep["params"]["_meta"] = json!({"io.modelcontextprotocol/logLevel": "loud"});
+    let bare = json!({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "echo"}});
+    for message in [
+        call(1, "echo", json!({"text": "hi"})),
+        call("two", "echo", json!({"text": 2})),
+        call(3, "echo", json!({"text": "hi", "tone": "low"})),
+        call(4, "ecko", json!({})),
+        deep,
+        bare,
+        modern("tools/call", json!({"name": "echo", "arguments": {"text": "hi"}})),
+    ] {
+        let mut answers = [known.ask(&message).await, stranger.ask(&message).await];
+        for answer in &mut answers {
+            // What differs between any two calls.
+            forget(answer, &["request_id", "duration_ms", "timestamp", "text"]);
+        }
+        assert_eq!(answers[0], answers[1], "{message}");
+    }
+}
+
+/// Takes these fields out, wherever they are.
+fn forget(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| forget(field, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| forget(item, names)),
+        _ => {}
+    }
 }
 
 #[tokio::test]
 async fn the_end_of_the_input_ends_the_server_within_a_second_though_a_call_runs() {
-    let mut client = Client::new();
-    client.say(&call(1, "wait", json!({})).to_string()).await;
-    let world = client.bench.world.clone();
-    until(|| world.started.load(Ordering::SeqCst) == 1).await;
-    let took = client.leave().await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(world.ended.load(Ordering::SeqCst), 1);
+    for has_handshake in [false, true] {
+        let mut client = Client::new();
+        if has_handshake {
+            client.ask(&initialize("2025-06-18")).await;
+        }
+        client.say(&call(1, "wait", json!({})).to_string()).await;
+        let world = client.bench.world.clone();
+        until(|| world.started.load(Ordering::SeqCst) == 1).await;
+        let took = client.leave().await;
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(world.ended.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[tokio::test]
 async fn a_call_just_before_the_end_of_the_input_is_still_answered() {
-    let mut client = Client::new();
-    client.say(&call(1, "echo", json!({"text": "last"})).to_string()).await;
-    client.input.take().unwrap().shutdown().await.unwrap();
-    assert_eq!(client.hear().await["result"]["structuredContent"]["data"]["said"], "last");
+    for has_handshake in [false, true] {
+        let mut client = Client::new();
+        if has_handshake {
+            client.ask(&initialize("2025-06-18")).await;
+        }
+        client.say(&call(1, "echo", json!({"text": "last"})).to_string()).await;
+        client.input.take().unwrap().shutdown().await.unwrap();
+        assert_eq!(client.hear().await["result"]["structuredContent"]["data"]["said"], "last");
+    }
 }
