@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::{Error, ErrorKind, Result};
@@ -35,6 +36,8 @@ fn set_pragmas(connection: &Connection, access: Access) -> rusqlite::Result<()> 
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Else a statement is planned anew whenever another value is bound to its LIMIT.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if access == Access::Read {
         return Ok(());
     }
@@ -96,6 +99,7 @@ pub(super) fn failure(extended_code: i32) -> rusqlite::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rusqlite::StatementStatus;
 
     fn check(code: i32) -> (ErrorKind, bool) {
         let error = Err::<(), _>(failure(code)).while_doing(|| "write".into()).unwrap_err();
@@ -110,6 +114,21 @@ mod tests {
         assert_eq!(check(ffi::SQLITE_IOERR_SHMSIZE), (ErrorKind::Full, false));
         assert_eq!(check(ffi::SQLITE_BUSY), (ErrorKind::Busy, false));
         assert_eq!(check(ffi::SQLITE_CANTOPEN), (ErrorKind::Io, false));
+    }
+
+    #[test]
+    fn a_kept_statement_is_not_planned_anew_for_other_values() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gabier.db");
+        crate::private::create_file(&file).unwrap();
+        let connection = connect(&file, Access::Write).unwrap();
+        connection.execute_batch("CREATE TABLE note (at INTEGER) STRICT").unwrap();
+        for limit in 1..5 {
+            let mut statement =
+                connection.prepare_cached("SELECT at FROM note WHERE at <= ?1 LIMIT ?2").unwrap();
+            assert!(!statement.exists([limit, limit]).unwrap());
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "for {limit}");
+        }
     }
 
     #[test]
