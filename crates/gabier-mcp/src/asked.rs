@@ -6,8 +6,7 @@ use rmcp::service::RequestContext;
 use rmcp::{Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
-use crate::server::is_modern;
-use crate::wire::{PlainAnswer, SESSION};
+use crate::wire::{PlainAnswer, SESSION, is_modern};
 
 /// A request before it is served.
 pub(crate) struct Asked<'a> {

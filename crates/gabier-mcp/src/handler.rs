@@ -18,8 +18,8 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use crate::resources::ToolResource;
-use crate::server::{LIST_TTL_MS, Server, cache_scope, is_modern};
-use crate::wire;
+use crate::server::{LIST_TTL_MS, Server, cache_scope};
+use crate::wire::{self, is_modern};
 
 type Request = RequestContext<RoleServer>;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gabier_tool::{Call, Caller, Envelope, Mode, Surface};
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ProtocolVersion};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
@@ -222,9 +222,4 @@ pub(crate) fn cache_scope(caller: &Caller) -> rmcp::model::CacheScope {
         gabier_tool::CallerKind::Anonymous => rmcp::model::CacheScope::Public,
         _ => rmcp::model::CacheScope::Private,
     }
-}
-
-/// True from the revision on that knows neither handshake nor session.
-pub(crate) fn is_modern(version: Option<&ProtocolVersion>) -> bool {
-    version.is_some_and(|version| !version.has_initialize())
 }

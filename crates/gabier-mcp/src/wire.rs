@@ -3,7 +3,7 @@
 use rmcp::ErrorData;
 use rmcp::model::{
     CallToolResponse, ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, InitializeRequestParams,
-    JsonRpcMessage, RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
+    JsonRpcMessage, ProtocolVersion, RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +14,12 @@ pub(crate) const LISTING: &str = "gabier/tools/list";
 
 /// The header that names a session of streamable HTTP.
 pub(crate) const SESSION: &str = "mcp-session-id";
+
+/// The header that names the revision.
+pub(crate) const VERSION: &str = "mcp-protocol-version";
+
+/// The header of the newest revision that names the method.
+pub(crate) const METHOD: &str = "mcp-method";
 
 /// Messages of one batch.
 pub(crate) const BATCH: usize = 50;
@@ -176,6 +182,11 @@ pub(crate) fn reroute(message: &mut ClientJsonRpcMessage) {
         custom.extensions = std::mem::take(&mut list.extensions);
         request.request = ClientRequest::CustomRequest(custom);
     }
+}
+
+/// True from the revision on that knows neither handshake nor session.
+pub(crate) fn is_modern(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|version| !version.has_initialize())
 }
 
 /// Refuses a level of log lines that does not exist.

@@ -8,6 +8,7 @@ use gabier_tool::{Result, nearest};
 use serde_json::{Map, Value};
 
 use crate::config::loaded::Origin;
+use crate::config::variable::variable_of;
 use crate::config::{Variable, VariableUse};
 
 /// Settings by dotted key, each with the place it is from.
@@ -160,11 +161,6 @@ fn seconds(text: &str) -> Option<String> {
 pub(crate) fn read(param: &Param, words: &[String]) -> Result<Option<Value>> {
     let tree = gabier_tool::schema::assemble(std::slice::from_ref(param), Map::new(), &|_| words.to_vec())?;
     Ok(param.path.iter().try_fold(&Value::Object(tree), |value, name| value.get(name)).cloned())
-}
-
-/// `server.port` = `PREFIX_SERVER_PORT`.
-pub(crate) fn variable_of(prefix: &str, param: &Param) -> String {
-    format!("{prefix}_{}", param.path.join("_").to_uppercase())
 }
 
 fn unknown(key: &str, params: &[Param], place: &str) -> String {

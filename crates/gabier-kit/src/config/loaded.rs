@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::config::address::without_password;
-use crate::config::layer::variable_of;
+use crate::config::variable::variable_of;
 use crate::config::{Config, Variable};
 
 /// Where a setting is from.

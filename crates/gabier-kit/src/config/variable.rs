@@ -1,4 +1,11 @@
-//! The environment variables of older projects, and what became of them (tools.md §6).
+//! The names of settings in the environment, those of older projects too, and what became of them (tools.md §6).
+
+use gabier_tool::schema::Param;
+
+/// `server.port` = `PREFIX_SERVER_PORT`.
+pub(crate) fn variable_of(prefix: &str, param: &Param) -> String {
+    format!("{prefix}_{}", param.path.join("_").to_uppercase())
+}
 
 /// A variable under a name that is not `PREFIX_KEY`.
 #[derive(Clone, Copy, Debug)]

@@ -18,10 +18,10 @@ use serde_json::Value;
 use super::answer::{self, is, json, no_session, polish, refusal, unauthenticated};
 use super::{Front, listening, straight, watched};
 use crate::sessions::{End, InUse};
-use crate::wire::{self, BATCH_REVISION, Incoming, LISTING, Message, MessageKind, PlainAnswer, SESSION};
+use crate::wire::{
+    self, BATCH_REVISION, Incoming, LISTING, METHOD, Message, MessageKind, PlainAnswer, SESSION, VERSION,
+};
 
-pub(super) const VERSION: &str = "mcp-protocol-version";
-pub(super) const METHOD: &str = "mcp-method";
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 /// The first revision without sessions.

@@ -26,9 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Front;
 use super::answer::{JSON, refusal};
-use super::front::{METHOD, VERSION};
 use crate::asked::Asked;
-use crate::wire::{SESSION, called, is_id};
+use crate::wire::{METHOD, SESSION, VERSION, called, is_id};
 
 const NAME: &str = "mcp-name";
 const TOOLS_CALL: &str = "tools/call";

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::asked::Asked;
-use crate::server::{Server, is_modern};
-use crate::wire::called;
+use crate::server::Server;
+use crate::wire::{called, is_modern};
 
 /// How long calls that do not stop may hold up the end after the input has ended: as long as rmcp lets its own.
 const DRAIN: Duration = Duration::from_secs(5);
