@@ -235,48 +235,21 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn task(state: State) -> Task {
+        let id = TaskId::new("0f5b2c1e-0000-4000-8000-000000000000");
+        let asked = NewTask {
+            max_attempts: 3,
+            retry_safe: true,
+            arguments: json!({"cmd": "uptime"}),
+            context: json!({"terms": {"rappel": 5.0}}),
+            ..NewTask::new(id, "async-tasks", "copy", "user:1000")
+        };
         Task {
-            asked: NewTask {
-                id: TaskId::new("0f5b2c1e-0000-4000-8000-000000000000"),
-                queue: "async-tasks".to_owned(),
-                tool: "copy".to_owned(),
-                kind: "tool".to_owned(),
-                alias: None,
-                label: None,
-                owner: "user:1000".to_owned(),
-                idempotency_key: None,
-                priority: 10,
-                run_at: None,
-                deadline: None,
-                ttl: None,
-                max_attempts: 3,
-                retry_safe: true,
-                arguments: json!({"cmd": "uptime"}),
-                context: json!({"terms": {"rappel": 5.0}}),
-                callback: None,
-                then: Vec::new(),
-                retried_from: None,
-                retry_count: 0,
-                parent: None,
-                claim: None,
-            },
             state,
             attempt: 1,
             fence: Fence(1),
-            worker: None,
-            lease_until: None,
-            due: None,
-            cancel: None,
-            progress: None,
-            result: None,
-            error: None,
-            questions: Map::new(),
-            answers: Map::new(),
-            dead_letter: false,
-            created: 0,
             started: Some(1_000),
-            finished: None,
             updated: 1_000,
+            ..Task::added(asked, 0)
         }
     }
 

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, pending};
-use gabier_store::queue::{
-    CancelAck, Ended, Enqueued, Fence, Ms, NewTask, State, Step, Stream, Task, TaskId,
-};
+use gabier_store::queue::{CancelAck, Ended, Enqueued, Fence, NewTask, State, Step, Stream, Task, TaskId};
 use gabier_tool::guard::{BegunPart, Part, Submission, Work, run_within};
 use gabier_tool::{
     Board, Done, Error, ErrorKind, Feedback, Mode, Outcome, OutputStream, Patience, Progress, Result,
     Running, Sanitised, View,
 };
-use serde_json::{Map, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::attempt::{self, Start};
@@ -67,7 +65,7 @@ impl Engine {
         self.vet_callback(&task).await?;
         let backing = self.backing()?;
         if background {
-            let written = as_written(task.clone(), self.now_ms());
+            let written = Task::added(task.clone(), self.now_ms());
             // Who does not wait is given the id, however soon the work ends.
             return match self.enqueue(&backing, task).await? {
                 Enqueued::New(_) => Ok(self.id_given(&backing, &work, &written)),
@@ -80,7 +78,7 @@ impl Engine {
             task.claim = Some((backing.worker.clone(), self.settings.lease_ms()));
         }
         let asked = self.clock.monotonic();
-        let written = runs_here.then(|| as_written(task.clone(), self.now_ms()));
+        let written = runs_here.then(|| Task::added(task.clone(), self.now_ms()));
         let stored = self.enqueue(&backing, task).await?;
         let mut waiting = Waiting {
             id: id_of(&stored).clone(),
@@ -288,38 +286,6 @@ impl Engine {
     /// Follows one task.
     pub(crate) fn follow(&self, backing: &Backing, id: &TaskId) -> Follow {
         Follow::new(Arc::clone(&backing.queue), Arc::clone(&self.clock), id.clone())
-    }
-}
-
-/// A task as it is once it was written, without a look into the store.
-fn as_written(mut asked: NewTask, now: Ms) -> Task {
-    let due = asked.run_at.filter(|at| *at > now);
-    let claim = asked.claim.take();
-    let state = match (&claim, due) {
-        (Some(_), _) => State::Running,
-        (None, Some(_)) => State::Scheduled,
-        (None, None) => State::Pending,
-    };
-    let starts = u32::from(claim.is_some());
-    Task {
-        asked,
-        state,
-        attempt: starts,
-        fence: Fence(starts.into()),
-        started: claim.as_ref().map(|_| now),
-        lease_until: claim.as_ref().map(|(_, lease)| now + lease),
-        worker: claim.map(|(worker, _)| worker),
-        due,
-        cancel: None,
-        progress: None,
-        result: None,
-        error: None,
-        questions: Map::new(),
-        answers: Map::new(),
-        dead_letter: false,
-        created: now,
-        finished: None,
-        updated: now,
     }
 }
 

@@ -15,30 +15,8 @@ pub(crate) fn task() -> NewTask {
     getrandom::fill(&mut bytes).expect("random bytes");
     let [a, b] = [&bytes[..4], &bytes[4..]]
         .map(|half| half.iter().fold(0_u64, |sum, byte| sum * 256 + u64::from(*byte)));
-    NewTask {
-        id: TaskId::new(format!("{a:08x}-0000-4000-8000-0000{b:08x}")),
-        queue: QUEUE.to_owned(),
-        tool: "demo".to_owned(),
-        kind: "tool".to_owned(),
-        alias: None,
-        label: None,
-        owner: "ann".to_owned(),
-        idempotency_key: None,
-        priority: 10,
-        run_at: None,
-        deadline: None,
-        ttl: None,
-        max_attempts: 1,
-        retry_safe: false,
-        arguments: json!({"number": 7}),
-        context: json!({}),
-        callback: None,
-        then: Vec::new(),
-        retried_from: None,
-        retry_count: 0,
-        parent: None,
-        claim: None,
-    }
+    let id = TaskId::new(format!("{a:08x}-0000-4000-8000-0000{b:08x}"));
+    NewTask { arguments: json!({"number": 7}), ..NewTask::new(id, QUEUE, "demo", "ann") }
 }
 
 /// A store of tasks on a server.

@@ -1,10 +1,8 @@
 //! Adding, holding, cancelling and removing tasks.
 
-use serde_json::Map;
-
 use super::outputs::Kept;
 use super::tasks::Tasks;
-use crate::queue::rules::{self, KEY_COUNTS};
+use crate::queue::rules::KEY_COUNTS;
 use crate::queue::{CancelAck, Carried, Enqueued, Fence, Held, Ms, NewTask, Retention, State, Task, TaskId};
 use crate::{Error, ErrorKind, Result};
 
@@ -47,7 +45,7 @@ impl Tasks {
         if limit > 0 && self.active(&task.queue) >= limit as u64 {
             return Err(refused("the queue is full"));
         }
-        Ok(Ok(self.add(new_task(task, now))))
+        Ok(Ok(self.add(Task::added(task, now))))
     }
 
     fn with_key(&self, task: &NewTask, now: Ms) -> Option<TaskId> {
@@ -142,32 +140,4 @@ impl Tasks {
 
 fn key_counts(task: &Task, now: Ms) -> bool {
     !task.state.is_terminal() || task.created > now - KEY_COUNTS
-}
-
-/// A task as it is added.
-fn new_task(mut asked: NewTask, now: Ms) -> Task {
-    let state = rules::first_state(&asked, now);
-    let claim = asked.claim.take();
-    let is_claimed = claim.is_some();
-    let (worker, lease) = claim.unzip();
-    Task {
-        state,
-        attempt: u32::from(is_claimed),
-        fence: Fence(u64::from(is_claimed)),
-        worker,
-        lease_until: lease.map(|lease| now + lease),
-        due: asked.run_at.filter(|_| state == State::Scheduled),
-        cancel: None,
-        progress: None,
-        result: None,
-        error: None,
-        questions: Map::new(),
-        answers: Map::new(),
-        dead_letter: false,
-        created: now,
-        started: is_claimed.then_some(now),
-        finished: None,
-        updated: now,
-        asked,
-    }
 }

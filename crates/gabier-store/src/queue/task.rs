@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Ms, State};
+use super::{Ms, State, rules};
 
 /// The name of a task: a random UUID (version 4) in lower-case text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,6 +90,44 @@ pub struct NewTask {
     pub claim: Option<(WorkerId, Ms)>,
 }
 
+impl NewTask {
+    /// A task of which nothing is said but this: it waits for a place like most others, and is started once.
+    pub fn new(
+        id: TaskId,
+        queue: impl Into<String>,
+        tool: impl Into<String>,
+        owner: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            queue: queue.into(),
+            tool: tool.into(),
+            kind: "tool".to_owned(),
+            alias: None,
+            label: None,
+            owner: owner.into(),
+            idempotency_key: None,
+            priority: USUAL_PRIORITY,
+            run_at: None,
+            deadline: None,
+            ttl: None,
+            max_attempts: 1,
+            retry_safe: false,
+            arguments: Value::Object(Map::new()),
+            context: Value::Object(Map::new()),
+            callback: None,
+            then: Vec::new(),
+            retried_from: None,
+            retry_count: 0,
+            parent: None,
+            claim: None,
+        }
+    }
+}
+
+/// The priority of a task for which none was asked.
+const USUAL_PRIORITY: u32 = 10;
+
 /// What follows a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Then {
@@ -170,8 +208,77 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task as it is when it is added.
+    pub fn added(mut asked: NewTask, now: Ms) -> Self {
+        let state = rules::first_state(&asked, now);
+        let claim = asked.claim.take();
+        let is_claimed = claim.is_some();
+        let (worker, lease) = claim.unzip();
+        Self {
+            state,
+            attempt: u32::from(is_claimed),
+            fence: Fence(u64::from(is_claimed)),
+            worker,
+            lease_until: lease.map(|lease| now + lease),
+            due: asked.run_at.filter(|_| state == State::Scheduled),
+            cancel: None,
+            progress: None,
+            result: None,
+            error: None,
+            questions: Map::new(),
+            answers: Map::new(),
+            dead_letter: false,
+            created: now,
+            started: is_claimed.then_some(now),
+            finished: None,
+            updated: now,
+            asked,
+        }
+    }
+
+    /// A task that was added and started at one moment and ended at another, with its first attempt.
+    pub fn ended(asked: NewTask, state: State, from: Ms, to: Ms) -> Self {
+        let to = to.max(from);
+        Self {
+            state,
+            attempt: 1,
+            fence: Fence(1),
+            started: Some(from),
+            finished: Some(to),
+            updated: to,
+            ..Self::added(asked, from)
+        }
+    }
+
     /// How long its last attempt took.
     pub fn ran(&self) -> Option<Ms> {
         Some((self.finished? - self.started?).max(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> NewTask {
+        NewTask::new(TaskId::new("a"), "async-tasks", "demo", "ann")
+    }
+
+    #[test]
+    fn what_is_added_waits_for_a_place_or_for_its_time_or_is_claimed() {
+        let pending = Task::added(asked(), 5);
+        assert_eq!((pending.state, pending.attempt, pending.due), (State::Pending, 0, None));
+        let scheduled = Task::added(NewTask { run_at: Some(9), ..asked() }, 5);
+        assert_eq!((scheduled.state, scheduled.due), (State::Scheduled, Some(9)));
+        let claimed = Task::added(NewTask { claim: Some((WorkerId("w".to_owned()), 3)), ..asked() }, 5);
+        assert_eq!((claimed.state, claimed.lease_until, claimed.started), (State::Running, Some(8), Some(5)));
+        assert_eq!(claimed.asked.claim, None);
+    }
+
+    #[test]
+    fn what_ended_ran_once_and_never_backwards() {
+        let ended = Task::ended(asked(), State::Failed, 5, 9);
+        assert_eq!((ended.state, ended.attempt, ended.ran()), (State::Failed, 1, Some(4)));
+        assert_eq!(Task::ended(asked(), State::Failed, 5, 2).ran(), Some(0));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use gabier_kit::queue::{Fence, NewTask, State, Task, TaskId};
+use gabier_kit::queue::{NewTask, State, Task, TaskId};
 use gabier_tool::{REDACTED, Redactor, Result, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,7 @@ fn ran(id: &str, job: Value, secrets: &Redactor) -> Result<Task, Fault> {
     }
     let is_interactive = fields.0.get("interactive").is_some_and(|value| value == true);
     let kind = Kind::of(&fields.needed("type")?, is_interactive, fields.0.contains_key("files"))?;
-    let mut task = Task::ended(id, &kind, &mut fields, (created, ended.unwrap_or(created)))?;
+    let mut task = Task::old(id, &kind, &mut fields, (created, ended.unwrap_or(created)))?;
     let code = fields.0.get("exitCode").and_then(Value::as_i64);
     let is_late = fields.0.get("timedOut").is_some_and(|value| value == true);
     let error = fields.text("error")?;
@@ -98,7 +98,7 @@ fn begun(id: &str, entry: Value, secrets: &Redactor) -> Result<Task, Fault> {
     if let Some(command) = command.filter(|command| kind.word == "ssh" || !command.contains("undefined")) {
         fields.0.insert(if kind.word == "ssh" { "cmd" } else { "label" }.to_owned(), command.into());
     }
-    let mut task = Task::ended(id, &kind, &mut fields, (at, at))?;
+    let mut task = Task::old(id, &kind, &mut fields, (at, at))?;
     task.asked.label = task.asked.label.or(fields.text("label")?);
     if kind.word != "ssh" {
         task.never_again();
@@ -133,14 +133,14 @@ impl Kind {
 
 /// What an old record makes of a task.
 trait Old: Sized {
-    fn ended(id: &str, kind: &Kind, fields: &mut Fields, at: (i64, i64)) -> Result<Self, Fault>;
+    fn old(id: &str, kind: &Kind, fields: &mut Fields, at: (i64, i64)) -> Result<Self, Fault>;
     fn leave(&mut self, state: State, fields: &Map<String, Value>, code: Option<i64>);
     fn fail(&mut self, state: State, code: &str, message: &str);
     fn never_again(&mut self);
 }
 
 impl Old for Task {
-    fn ended(id: &str, kind: &Kind, fields: &mut Fields, (from, to): (i64, i64)) -> Result<Self, Fault> {
+    fn old(id: &str, kind: &Kind, fields: &mut Fields, (from, to): (i64, i64)) -> Result<Self, Fault> {
         if id.len() != 8 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Fault::at("id", "is not of eight hexadecimal digits"));
         }
@@ -154,35 +154,15 @@ impl Old for Task {
         // Answers to prompts are secrets and stay behind.
         let has_answers =
             fields.0.get("responses").and_then(Value::as_object).is_some_and(|map| !map.is_empty());
-        let asked = json!({
-            "id": TaskId::new(format!("{}{REST_OF_ID}", id.to_ascii_lowercase())),
-            "queue": "async-tasks", "tool": kind.tool, "kind": kind.word, "alias": alias, "label": label,
-            "owner": "", "idempotency_key": null, "priority": 10, "run_at": null, "deadline": null, "ttl": null,
-            "max_attempts": 1, "retry_safe": false, "arguments": arguments, "context": {}, "callback": null,
-            "then": [], "retried_from": null, "retry_count": 0, "parent": null,
-        });
-        let asked: NewTask =
-            serde_json::from_value(asked).map_err(|error| Fault { field: None, why: error.to_string() })?;
-        let mut task = Self {
-            asked,
-            state: State::Unknown,
-            attempt: 1,
-            fence: Fence(1),
-            worker: None,
-            lease_until: None,
-            due: None,
-            cancel: None,
-            progress: None,
-            result: None,
-            error: None,
-            questions: Map::new(),
-            answers: Map::new(),
-            dead_letter: false,
-            created: from,
-            started: Some(from),
-            finished: Some(to.max(from)),
-            updated: to.max(from),
+        let id = TaskId::new(format!("{}{REST_OF_ID}", id.to_ascii_lowercase()));
+        let asked = NewTask {
+            kind: kind.word.to_owned(),
+            alias,
+            label,
+            arguments: arguments.into(),
+            ..NewTask::new(id, "async-tasks", kind.tool, "")
         };
+        let mut task = Self::ended(asked, State::Unknown, from, to);
         if has_answers {
             task.never_again();
         }

@@ -165,24 +165,13 @@ pub(super) async fn an_imported_task_is_as_it_was(trial: &dyn Trial) {
     let now = queue.now().await.expect("now");
     let asked = NewTask { callback: Some("https://a.example".to_owned()), ..task() };
     let pending = Task {
-        asked,
-        state: State::Pending,
         attempt: 1,
         fence: Fence(7),
-        worker: None,
-        lease_until: None,
-        due: None,
-        cancel: None,
-        progress: None,
-        result: None,
         error: Some(json!("first try")),
-        questions: Map::new(),
         answers: json!({"color": "red"}).as_object().cloned().unwrap_or_default(),
-        dead_letter: false,
-        created: now - 9_000,
         started: Some(now - 8_000),
-        finished: None,
         updated: now - 7_000,
+        ..Task::added(asked, now - 9_000)
     };
     let failed = Task {
         asked: NewTask { then: vec![follower(ThenOn::Any)], ..task() },

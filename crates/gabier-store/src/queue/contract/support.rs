@@ -2,8 +2,6 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use serde_json::json;
-
 use crate::queue::{
     End, Ended, Enqueued, Fence, Ms, NewTask, Queue, State, Step, Stepped, Task, TaskId, WorkerId,
 };
@@ -31,30 +29,7 @@ pub(super) fn fresh() -> TaskId {
 
 /// A task that says no more than it must.
 pub(super) fn task() -> NewTask {
-    NewTask {
-        id: fresh(),
-        queue: QUEUE.to_owned(),
-        tool: "demo".to_owned(),
-        kind: "tool".to_owned(),
-        alias: None,
-        label: None,
-        owner: "ann".to_owned(),
-        idempotency_key: None,
-        priority: 10,
-        run_at: None,
-        deadline: None,
-        ttl: None,
-        max_attempts: 1,
-        retry_safe: false,
-        arguments: json!({}),
-        context: json!({}),
-        callback: None,
-        then: Vec::new(),
-        retried_from: None,
-        retry_count: 0,
-        parent: None,
-        claim: None,
-    }
+    NewTask::new(fresh(), QUEUE, "demo", "ann")
 }
 
 /// A task that may be started three times.
