@@ -134,6 +134,9 @@ impl Engine {
             return None;
         }
         let reply = self.call(dispatch, call, hold).await;
+        if is_untouched(hold, &reply) {
+            return Some(self.not_now(hold).await);
+        }
         let questions = feedback.questions();
         if !questions.is_empty() && reply.envelope.error_kind() == Some(ErrorKind::ConfirmationRequired) {
             return Some(End::Ask(questions));
@@ -217,6 +220,17 @@ impl Engine {
         }
         let error = Error::not_found(format!("no worker knows the tool {:?}", task.asked.tool));
         failed(State::Failed, &error, true)
+    }
+}
+
+/// Whether the attempt failed before its tool was started, for want of the store or of time: then it may be started
+/// again, whatever its tool is.
+fn is_untouched(hold: &Hold, reply: &Reply) -> bool {
+    let Some(kind) = reply.envelope.error_kind().filter(|_| !hold.has_begun()) else { return false };
+    match hold.stopped() {
+        Some(Stop::Cancelled(_)) => false,
+        Some(Stop::Silence | Stop::Ending) => true,
+        None => kind == ErrorKind::Unavailable,
     }
 }
 

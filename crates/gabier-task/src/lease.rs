@@ -1,6 +1,7 @@
 //! What this process holds, until when, and why it should let go.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub(crate) struct Hold {
     /// Fires when the work must be dropped at once: it is no longer ours.
     pub(crate) lost: CancellationToken,
     why: Mutex<Option<Stop>>,
+    has_begun: AtomicBool,
 }
 
 /// Why held work should end.
@@ -65,6 +67,11 @@ impl Hold {
     /// Why the work was asked to end.
     pub(crate) fn stopped(&self) -> Option<Stop> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the tool itself was started: until then nothing can have happened outside.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::SeqCst)
     }
 
     fn until(&self) -> Duration {
@@ -92,9 +99,17 @@ impl Leases {
             cancel: CancellationToken::new(),
             lost: CancellationToken::new(),
             why: Mutex::default(),
+            has_begun: AtomicBool::new(false),
         });
         self.table().tasks.insert((id.clone(), fence), Arc::clone(&hold));
         hold
+    }
+
+    /// Notes that the tool of an attempt starts now.
+    pub(crate) fn begin(&self, id: TaskId, fence: Fence) {
+        if let Some(hold) = self.table().tasks.get(&(id, fence)) {
+            hold.has_begun.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Lets a task go.

@@ -34,6 +34,9 @@ const FULL_MS: u64 = 5_000;
 
 impl Submission for Tasks {
     fn submit(&self, work: Work) -> BoxFuture<'static, Result<Done>> {
+        if let Some(attempt) = &work.running.attempt {
+            self.0.leases.begin(TaskId::new(&*attempt.task), Fence(attempt.fence));
+        }
         if work.running.attempt.is_some() || work.entry.facts.mode == Mode::Inline {
             return Box::pin(run_within(work));
         }

@@ -62,6 +62,20 @@ async fn work_whose_owner_is_nobody_any_more_fails_without_a_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn work_that_may_start_once_waits_where_the_store_is_away_before_its_start() {
+    for failing in [1, 2] {
+        let machine = Machine::new();
+        let client = machine.process("cli", gabier_task::Role::Client);
+        let id = client.hand_over("work", json!({"ms": 1, "background": true})).await;
+        machine.gate.failing.store(failing, Ordering::SeqCst);
+        let server = machine.worker("serve");
+        let ended = server.end(&id, 60).await;
+        assert_eq!((ended.status.as_str(), ended.attempt), ("completed", 1), "look-up {failing} fails");
+        assert_eq!(machine.starts().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failure_and_no_task_hangs() {
     let machine = Machine::new();
     let server = machine.worker("serve");
