@@ -94,8 +94,8 @@ impl Tasks {
     pub(super) fn set_limit(&mut self, scope: Scope, limit: Option<Limit>, now: Ms) {
         match limit {
             Some(limit) => {
-                let full = Bucket::full(limit.per_second.unwrap_or(0.0), now);
-                self.limits.insert(scope, (limit, full));
+                let bucket = Bucket::under(limit, self.limits.get(&scope).copied(), now);
+                self.limits.insert(scope, (limit, bucket));
             }
             None => {
                 self.limits.remove(&scope);

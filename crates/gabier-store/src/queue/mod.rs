@@ -88,7 +88,8 @@ pub trait Queue: Send + Sync + 'static {
     /// Stops or resumes the claiming of a queue's tasks; running ones go on.
     fn pause(&self, queue: &str, paused: bool) -> BoxFuture<'_, Result<()>>;
 
-    /// Sets how much of a kind may run at once and start per second, over all workers; `None` lifts it.
+    /// Sets how much of a kind may run at once and start per second, over all workers; `None` lifts it. What a rate has
+    /// given stays given when it is set again, or another in its place.
     fn limit(&self, scope: Scope, limit: Option<Limit>) -> BoxFuture<'_, Result<()>>;
 
     /// Moves on what lost its worker or its time: leases that ended or whose process is dead ([`State::after_loss`];

@@ -74,6 +74,16 @@ impl Bucket {
         Self { tokens: capacity(per_second), at: now }
     }
 
+    /// The one of a limit that is set now, in the place of another or of none: under a rate that follows a rate it is
+    /// not filled anew.
+    pub fn under(limit: Limit, before: Option<(Limit, Self)>, now: Ms) -> Self {
+        let rate = limit.per_second.unwrap_or(0.0);
+        match before.and_then(|(before, bucket)| Some((before.per_second?, bucket))) {
+            Some((earlier, bucket)) => bucket.later(earlier, now).later(rate, now),
+            None => Self::full(rate, now),
+        }
+    }
+
     /// The same a while later. It holds no more than a tenth of a second's starts, so that the rate is right over
     /// any second.
     #[must_use]

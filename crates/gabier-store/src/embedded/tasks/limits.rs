@@ -118,7 +118,8 @@ pub(super) fn set(connection: &Connection, scope: &Scope, limit: Option<Limit>, 
             .map(drop)
             .while_doing(doing);
     };
-    let bucket = Bucket::full(limit.per_second.unwrap_or(0.0), now);
+    let before = all(connection)?.remove(scope).map(|room| (room.limit, room.bucket));
+    let bucket = Bucket::under(limit, before, now);
     let values = params![kind, name, limit.running, limit.per_second, bucket.tokens, bucket.at];
     connection
         .execute(

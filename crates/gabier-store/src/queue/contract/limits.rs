@@ -70,6 +70,30 @@ pub(super) async fn no_more_start_in_a_second_than_may(trial: &dyn Trial) {
     }
 }
 
+pub(super) async fn a_rate_that_is_set_again_gives_no_start_twice(trial: &dyn Trial) {
+    let queue = trial.open().await;
+    let scope = Scope::Tool("demo".to_owned());
+    let set = async |per_second: Option<f64>| {
+        let limit = per_second.map(|rate| Limit { running: None, per_second: Some(rate) });
+        // As another worker does that starts.
+        trial.open().await.limit(scope.clone(), limit).await.expect("limit");
+    };
+    set(Some(0.4)).await;
+    queue.enqueue((0..5).map(|_| task()).collect(), 0).await.expect("enqueue");
+    assert_eq!(claim(&*queue, 10, LONG).await.len(), 1);
+    for rate in [0.4, 0.2, 0.4] {
+        set(Some(rate)).await;
+        assert!(claim_ids(&*queue, 10).await.is_empty(), "{rate}");
+    }
+    trial.pass(2_600).await;
+    set(Some(0.4)).await;
+    assert_eq!(claim(&*queue, 10, LONG).await.len(), 1, "what time has brought is there");
+    set(None).await;
+    set(Some(0.4)).await;
+    assert_eq!(claim(&*queue, 10, LONG).await.len(), 1, "a rate after none begins anew");
+    queue.limit(scope, None).await.expect("limit");
+}
+
 /// Claims all that may start until the time is over.
 async fn starts_within(trial: &dyn Trial, queue: &dyn Queue, time: i64) -> usize {
     let end = queue.now().await.expect("now") + time;

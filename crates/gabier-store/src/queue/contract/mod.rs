@@ -76,6 +76,7 @@ pub async fn holds<T: Trial>(mut empty: impl AsyncFnMut() -> T) {
     limits::a_paused_queue_starts_nothing(&empty().await).await;
     limits::no_more_run_at_once_than_may(&empty().await).await;
     limits::no_more_start_in_a_second_than_may(&empty().await).await;
+    limits::a_rate_that_is_set_again_gives_no_start_twice(&empty().await).await;
 
     telling::the_latest_progress_wins(&empty().await).await;
     telling::output_is_read_by_stream_and_range(&empty().await).await;
