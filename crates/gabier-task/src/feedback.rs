@@ -13,18 +13,13 @@ use gabier_tool::{
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::stretch::Stretch;
+
 /// The shortest time between two notes of a task: five a second.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The most bytes of a stream that wait for a note. Of what a tool writes faster than that the newest is kept, so that
-/// the end of the output is its end, and it is said that some was left out.
-const MOST_WAITING: usize = 1024 * 1024;
-
 /// From how many bytes on they are written without a pause.
-const MUCH: usize = MOST_WAITING / 8;
-
-/// The longest part of a line that waits for its end, so that secrets in it are seen whole.
-const LONGEST_LINE: usize = 64 * 1024;
+const MUCH: usize = 128 * 1024;
 
 /// The feedback of an attempt.
 pub(crate) struct TaskFeedback {
@@ -61,10 +56,9 @@ impl Live {
 #[derive(Default)]
 struct Waiting {
     progress: Option<KeptProgress>,
-    log: String,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    left_out: usize,
+    log: Stretch,
+    stdout: Stretch,
+    stderr: Stretch,
     questions: Map<String, Value>,
 }
 
@@ -103,43 +97,52 @@ impl TaskFeedback {
 
     /// Writes what waits, and passes on what a command wrote; at the end also a line that has no end.
     pub(crate) async fn flush(&self, queue: &dyn Queue, id: &TaskId, fence: Fence, is_end: bool) {
-        let notes = self.take(is_end);
-        if let Some(live) = self.live.get() {
-            for (stream, bytes) in &notes.output {
-                match stream {
-                    Stream::Stdout => live.output(OutputStream::Stdout, bytes),
-                    Stream::Stderr => live.output(OutputStream::Stderr, bytes),
-                    Stream::Log => {}
+        for notes in self.take(is_end) {
+            if let Some(live) = self.live.get() {
+                for (stream, bytes) in &notes.output {
+                    match stream {
+                        Stream::Stdout => live.output(OutputStream::Stdout, bytes),
+                        Stream::Stderr => live.output(OutputStream::Stderr, bytes),
+                        Stream::Log => {}
+                    }
                 }
             }
-        }
-        if notes.progress.is_none() && notes.output.is_empty() {
-            return;
-        }
-        if let Err(error) = queue.note(id, fence, notes).await {
-            tracing::debug!(%error, task = id.as_str(), "noting progress");
+            if let Err(error) = queue.note(id, fence, notes).await {
+                tracing::debug!(%error, task = id.as_str(), "noting progress");
+            }
         }
     }
 
-    fn take(&self, is_end: bool) -> Notes {
+    /// What waits, a note for each part: what is left out of a stream follows the output of its note.
+    fn take(&self, is_end: bool) -> Vec<Notes> {
         let mut waiting = self.waiting();
-        let mut output = Vec::new();
-        for (stream, bytes) in [
-            (Stream::Stdout, whole_lines(&mut waiting.stdout, is_end)),
-            (Stream::Stderr, whole_lines(&mut waiting.stderr, is_end)),
-        ] {
-            if !bytes.is_empty() {
-                output.push((stream, self.cleaned(&bytes)));
+        let progress = waiting.progress.take();
+        let streams = [
+            (Stream::Stdout, waiting.stdout.take(is_end)),
+            (Stream::Stderr, waiting.stderr.take(is_end)),
+            (Stream::Log, waiting.log.take(is_end)),
+        ];
+        drop(waiting);
+        let mut notes: Vec<Notes> = Vec::new();
+        for (stream, parts) in streams {
+            for (at, (bytes, skipped)) in parts.into_iter().enumerate() {
+                if at == notes.len() {
+                    notes.push(Notes::default());
+                }
+                // Lines of the log are cleaned as they come.
+                let bytes = if stream == Stream::Log { bytes } else { self.cleaned(&bytes) };
+                notes[at].output.push((stream, bytes));
+                if skipped.bytes > 0 {
+                    notes[at].skipped.push((stream, skipped));
+                }
             }
         }
-        let mut log = std::mem::take(&mut waiting.log);
-        if std::mem::take(&mut waiting.left_out) > 0 {
-            log.push_str("[warn] the tool wrote faster than it could be kept; some of it was left out\n");
+        match (notes.first_mut(), progress) {
+            (Some(first), progress) => first.progress = progress,
+            (None, Some(progress)) => notes.push(Notes { progress: Some(progress), ..Notes::default() }),
+            (None, None) => {}
         }
-        if !log.is_empty() {
-            output.push((Stream::Log, log.into_bytes()));
-        }
-        Notes { progress: waiting.progress.take(), output }
+        notes
     }
 
     /// Bytes without secrets, as far as they are text.
@@ -151,23 +154,6 @@ impl TaskFeedback {
         }
         cleaned
     }
-}
-
-/// Takes what ends with a line end, or all of it.
-fn whole_lines(bytes: &mut Vec<u8>, is_end: bool) -> Vec<u8> {
-    if is_end || bytes.len() > LONGEST_LINE {
-        return std::mem::take(bytes);
-    }
-    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let rest = bytes.split_off(end);
-    std::mem::replace(bytes, rest)
-}
-
-/// Leaves out the older half, up to the end of a line where there is one near; gives how much that was.
-fn leave_out(bytes: &mut Vec<u8>) -> usize {
-    let half = bytes.len() / 2;
-    let line = bytes[half..].iter().take(LONGEST_LINE).position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    bytes.drain(..half + line).len()
 }
 
 impl Feedback for TaskFeedback {
@@ -183,13 +169,7 @@ impl Feedback for TaskFeedback {
 
     fn log(&self, level: Level, message: &str) {
         let line = log_line(level, &self.redactor.redact(message));
-        let mut waiting = self.waiting();
-        if waiting.log.len() + line.len() > MOST_WAITING {
-            waiting.left_out += line.len();
-        } else {
-            waiting.log.push_str(&line);
-        }
-        drop(waiting);
+        self.waiting().log.push(Stream::Log, line.as_bytes());
         self.noted.notify_one();
         if let Some(live) = self.live.get() {
             live.log(level, message);
@@ -204,14 +184,12 @@ impl Feedback for TaskFeedback {
 
     fn output(&self, stream: OutputStream, bytes: &[u8]) {
         let mut waiting = self.waiting();
-        let kept = match stream {
-            OutputStream::Stdout => &mut waiting.stdout,
-            OutputStream::Stderr => &mut waiting.stderr,
+        let (stretch, stream) = match stream {
+            OutputStream::Stdout => (&mut waiting.stdout, Stream::Stdout),
+            OutputStream::Stderr => (&mut waiting.stderr, Stream::Stderr),
         };
-        kept.extend_from_slice(bytes);
-        let left_out = if kept.len() > MOST_WAITING { leave_out(kept) } else { 0 };
-        let is_much = kept.len() > MUCH;
-        waiting.left_out += left_out;
+        stretch.push(stream, bytes);
+        let is_much = stretch.len() > MUCH;
         drop(waiting);
         self.noted.notify_one();
         if is_much {
@@ -297,10 +275,10 @@ mod tests {
             feedback.progress(Progress { done, total: Some(3.0), message: None });
             feedback.log(Level::Info, "step");
         }
-        let notes = feedback.take(false);
+        let notes = feedback.take(false).remove(0);
         assert_eq!(notes.progress.map(|progress| progress.done.to_string()), Some("2".to_owned()));
         assert_eq!(notes.output, [(Stream::Log, b"[info] step\n[info] step\n".to_vec())]);
-        assert!(feedback.take(false).output.is_empty());
+        assert!(feedback.take(false).is_empty());
     }
 
     #[test]
@@ -309,23 +287,40 @@ mod tests {
         redactor.learn("hunter2hunter2".to_owned().into());
         let feedback = TaskFeedback::new(Live::default(), Arc::new(redactor), HashMap::new());
         feedback.output(OutputStream::Stdout, b"one\nkey=hunter2");
-        assert_eq!(feedback.take(false).output, [(Stream::Stdout, b"one\n".to_vec())]);
+        assert_eq!(feedback.take(false).remove(0).output, [(Stream::Stdout, b"one\n".to_vec())]);
         feedback.output(OutputStream::Stdout, b"hunter2 \xff");
-        let output = feedback.take(true).output;
+        let output = feedback.take(true).remove(0).output;
         assert_eq!(output, [(Stream::Stdout, b"key=[REDACTED] \xff".to_vec())]);
     }
 
-    #[test]
-    fn of_too_much_output_the_end_is_kept_and_the_gap_is_told() {
+    #[tokio::test]
+    async fn however_fast_a_tool_writes_its_task_tells_the_true_count_and_keeps_both_ends() {
+        use gabier_store::queue::{NewTask, OutputRange, WorkerId};
+
+        let store = gabier_store::Memory::default();
+        let (id, lease) = (TaskId::new("5f3c2a10-0000"), 60_000);
+        let claim = Some((WorkerId("w".to_owned()), lease));
+        let task = NewTask { claim, ..NewTask::new(id.clone(), "calls", "demo", "ann") };
+        store.enqueue(vec![task], 0).await.unwrap();
         let feedback = feedback();
+        let mut written = 0;
         for number in 0..1_000_000 {
-            feedback.output(OutputStream::Stdout, format!("line {number}\n").as_bytes());
+            let line = format!("line {number}\n");
+            written += line.len() as u64;
+            feedback.output(OutputStream::Stdout, line.as_bytes());
         }
-        let output = feedback.take(false).output;
-        let (stream, bytes) = &output[0];
-        assert!(*stream == Stream::Stdout && bytes.len() <= MOST_WAITING);
-        assert!(bytes.starts_with(b"line ") && bytes.ends_with(b"line 999999\n"));
-        assert!(String::from_utf8_lossy(&output[1].1).contains("left out"));
+        feedback.log(Level::Info, "done");
+        feedback.flush(&store, &id, Fence(1), true).await;
+        let part = async |from| {
+            let range = OutputRange { from, length: 20 };
+            store.output(&id, Stream::Stdout, range).await.unwrap()
+        };
+        let first = part(0).await;
+        assert_eq!((first.total_bytes, first.total_lines), (written, 1_000_000));
+        assert!(first.bytes.starts_with(b"line 0\nline 1\n") && first.stored_bytes > 5 << 20);
+        assert!(part(written - 12).await.bytes.ends_with(b"line 999999\n"));
+        let log = store.output(&id, Stream::Log, OutputRange { from: 0, length: 99 }).await.unwrap();
+        assert_eq!(log.bytes, b"[info] done\n");
     }
 
     #[tokio::test]

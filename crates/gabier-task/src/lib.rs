@@ -25,6 +25,7 @@ mod retry;
 mod schedule;
 mod settings;
 mod show;
+mod stretch;
 mod submit;
 mod tasks;
 pub mod webhook;

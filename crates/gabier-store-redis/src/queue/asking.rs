@@ -1,6 +1,7 @@
 //! The trait, call by call: what goes to which script, and what its answer means.
 
 use futures::future::BoxFuture;
+use gabier_store::queue::rules::line_ends;
 use gabier_store::queue::{
     CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, Enqueued, Fence, Filter, Held, Limit, Ms,
     NewTask, Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task,
@@ -17,6 +18,9 @@ use crate::link::damaged;
 
 /// How long a step may be on its way; whoever asked does not wait longer.
 const STEP_IS_DUE: Ms = 2_000;
+
+/// The most bytes of either end of a stream that the script for notes keeps.
+const MOST_KEPT: usize = 192 << 10;
 
 /// How many bytes a call takes that imports tasks, but for its last task.
 const MOST_AT_ONCE: usize = 4 << 20;
@@ -83,8 +87,11 @@ impl gabier_store::queue::Queue for Queue {
             let progress = notes.progress.and_then(|progress| serde_json::to_vec(&progress).ok());
             let mut args = vec![bytes(&id), bytes(fence.0), progress.unwrap_or_default()];
             for (stream, written) in notes.output {
-                let lines = written.split(|byte| *byte == b'\n').count() - 1;
-                args.extend([bytes(stream_name(stream)), written, bytes(lines)]);
+                args.extend(told(stream, written));
+            }
+            for (stream, skipped) in notes.skipped {
+                let (lines, skipped) = (bytes(skipped.lines), bytes(skipped.bytes));
+                args.extend([bytes(stream_name(stream)), Vec::new(), lines, skipped]);
             }
             self.link.run::<i64>("keep what a task tells", &self.scripts.note, &args).await.map(drop)
         })
@@ -420,6 +427,18 @@ impl Queue {
             }
         }
     }
+}
+
+/// The words for a part of a stream; of a large one only what may be kept goes on its way.
+fn told(stream: Stream, written: Vec<u8>) -> Vec<Vec<u8>> {
+    let (name, lines) = (bytes(stream_name(stream)), line_ends(&written));
+    let Some(skipped) = written.len().checked_sub(2 * MOST_KEPT).filter(|skipped| *skipped > 0) else {
+        return vec![name, written, bytes(lines), bytes(0)];
+    };
+    let (first, last) = (&written[..MOST_KEPT], &written[MOST_KEPT + skipped..]);
+    let behind = line_ends(last);
+    let before = [name.clone(), first.to_vec(), bytes(lines - behind), bytes(skipped)];
+    before.into_iter().chain([name, last.to_vec(), bytes(behind), bytes(0)]).collect()
 }
 
 pub(super) fn stream_name(stream: Stream) -> &'static str {

@@ -134,7 +134,7 @@ async fn the_getters_of_bull_board_read_our_jobs() {
     }
     let held = queue.step(step(Vec::new(), 3)).await.expect("step").claimed;
     let progress = Some(Progress { done: 1.0, total: Some(2.0), message: None });
-    let notes = Notes { progress, output: vec![(Stream::Log, b"copying\n".to_vec())] };
+    let notes = Notes { progress, output: vec![(Stream::Log, b"copying\n".to_vec())], ..Notes::default() };
     queue.note(&ids[2], held[2].fence, notes).await.expect("note");
     let error = json!({"message": "no such host", "name": "HostError", "type": "permanent"});
     let how = End::Finish { state: State::Failed, result: None, error: Some(error), dead_letter: true };

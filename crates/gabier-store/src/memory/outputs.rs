@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::queue::rules::{kept, line_ends};
-use crate::queue::{Output, OutputRange, Stream, Written};
+use crate::queue::{Output, OutputRange, Skipped, Stream, Written};
 
 /// One stream of one task.
 #[derive(Debug, Default)]
@@ -35,16 +35,23 @@ impl Kept {
 
     pub(super) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let (head, tail) = kept(stream);
-        self.total += bytes.len() as u64;
-        self.lines += line_ends(bytes);
-        // A head that another store cut shorter does not grow any more.
-        let most = if self.tail.is_empty() { usize::try_from(head).unwrap_or(usize::MAX) } else { 0 };
+        // A head that another store cut shorter, or behind which something is missing, does not grow any more.
+        let is_open = self.total == self.head.len() as u64;
+        let most = if is_open { usize::try_from(head).unwrap_or(usize::MAX) } else { 0 };
         let room = most.saturating_sub(self.head.len());
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.total += bytes.len() as u64;
+        self.lines += line_ends(bytes);
         self.head.extend(first);
         self.tail.extend(rest);
         let surplus = self.tail.len().saturating_sub(usize::try_from(tail).unwrap_or(usize::MAX));
         self.tail.drain(..surplus);
+    }
+
+    pub(super) fn skip(&mut self, skipped: Skipped) {
+        self.tail.clear();
+        self.total += skipped.bytes;
+        self.lines += skipped.lines;
     }
 
     pub(super) fn read(&self, range: OutputRange) -> Output {

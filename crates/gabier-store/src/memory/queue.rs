@@ -73,6 +73,9 @@ impl Queue for Memory {
                 for (stream, bytes) in notes.output {
                     row.outputs.entry(stream).or_default().write(stream, &bytes);
                 }
+                for (stream, skipped) in notes.skipped {
+                    row.outputs.entry(stream).or_default().skip(skipped);
+                }
             }
             tasks.change(seq, now, |task| {
                 if notes.progress.is_some() {

@@ -236,6 +236,17 @@ pub struct Notes {
     pub progress: Option<Progress>,
     /// What it wrote, in order.
     pub output: Vec<(Stream, Vec<u8>)>,
+    /// What it wrote after that and nobody keeps: of a stream's end nothing from before it is kept either.
+    pub skipped: Vec<(Stream, Skipped)>,
+}
+
+/// How much of a stream nobody keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many line ends among them.
+    pub lines: u64,
 }
 
 /// What a task writes to.

@@ -12,7 +12,7 @@ use super::super::writer::Handle;
 use super::output;
 use super::tally::Tally;
 use crate::Result;
-use crate::queue::{Fence, Notes, Progress, Stream, TaskChange, TaskId};
+use crate::queue::{Fence, Notes, Progress, Skipped, Stream, TaskChange, TaskId};
 
 /// How many bytes of one task wait in memory at most; then its notes wait for the disk.
 const MOST_WAITING: usize = 1 << 20;
@@ -36,7 +36,15 @@ struct State {
 #[derive(Default, Clone)]
 pub(super) struct Waiting {
     progress: Option<Progress>,
-    output: Vec<(Stream, Vec<u8>)>,
+    output: Vec<Piece>,
+}
+
+/// A part of a stream, and what is left out behind it.
+#[derive(Clone)]
+struct Piece {
+    stream: Stream,
+    bytes: Vec<u8>,
+    skipped: Skipped,
 }
 
 impl Waiting {
@@ -45,15 +53,28 @@ impl Waiting {
             self.progress = notes.progress;
         }
         for (stream, bytes) in notes.output {
-            match self.output.iter_mut().find(|(other, _)| *other == stream) {
-                Some((_, before)) => before.extend(bytes),
-                None => self.output.push((stream, bytes)),
+            match self.last(stream).filter(|piece| piece.skipped == Skipped::default()) {
+                Some(piece) => piece.bytes.extend(bytes),
+                None => self.output.push(Piece { stream, bytes, skipped: Skipped::default() }),
+            }
+        }
+        for (stream, skipped) in notes.skipped {
+            match self.last(stream) {
+                Some(piece) => {
+                    piece.skipped.bytes += skipped.bytes;
+                    piece.skipped.lines += skipped.lines;
+                }
+                None => self.output.push(Piece { stream, bytes: Vec::new(), skipped }),
             }
         }
     }
 
+    fn last(&mut self, stream: Stream) -> Option<&mut Piece> {
+        self.output.iter_mut().rfind(|piece| piece.stream == stream)
+    }
+
     fn length(&self) -> usize {
-        self.output.iter().map(|(_, bytes)| bytes.len()).sum()
+        self.output.iter().map(|piece| piece.bytes.len()).sum()
     }
 }
 
@@ -140,7 +161,8 @@ impl Gathered {
         for (key, before) in taken {
             let after = state.waiting.remove(key).unwrap_or_default();
             let mut both = before.clone();
-            both.add(Notes { progress: after.progress, output: after.output });
+            both.progress = after.progress.or(both.progress);
+            both.output.extend(after.output);
             state.waiting.insert(key.clone(), both);
         }
     }
@@ -178,8 +200,11 @@ pub(super) fn write(connection: &Connection, taken: &Taken, tally: &mut Tally) -
             .while_doing(doing)?;
         let Some(task) = task else { continue };
         let mut stored = 0;
-        for (stream, bytes) in &waiting.output {
+        for Piece { stream, bytes, skipped } in &waiting.output {
             stored += output::append(connection, task, *stream, bytes)?;
+            if skipped.bytes > 0 {
+                stored += output::skip(connection, task, *stream, *skipped)?;
+            }
         }
         let progress = waiting.progress.as_ref().map(super::enqueue::json).transpose()?;
         connection

@@ -6,7 +6,7 @@ use super::super::sqlite::Context as _;
 use super::codes::Code as _;
 use crate::Result;
 use crate::queue::rules::{kept, line_ends};
-use crate::queue::{Output, OutputRange, Stream, TaskId, Written};
+use crate::queue::{Output, OutputRange, Skipped, Stream, TaskId, Written};
 
 /// The longest part in one row, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -29,8 +29,8 @@ fn try_append(connection: &Connection, task: i64, stream: Stream, bytes: &[u8]) 
     let (most_head, most_tail) = kept(stream);
     let mut extent = extent(connection, task, stream)?.unwrap_or_default();
     let before = extent.stored;
-    // A head that another store cut shorter does not grow any more.
-    let most_head = if extent.stored > extent.head { extent.head } else { most_head };
+    // A head that another store cut shorter, or behind which something is missing, does not grow any more.
+    let most_head = if extent.total_bytes > extent.head { extent.head } else { most_head };
     let room = usize::try_from(most_head - extent.head.min(most_head)).unwrap_or(usize::MAX);
     let (head, tail) = bytes.split_at(room.min(bytes.len()));
     // What would be cut off at once is not written.
@@ -50,6 +50,24 @@ fn try_append(connection: &Connection, task: i64, stream: Stream, bytes: &[u8]) 
     while extent.stored > most_head + most_tail {
         extent.stored -= cut(connection, task, stream, extent.head)?;
     }
+    note(connection, task, stream, extent)?;
+    Ok(extent.stored.cast_signed() - before.cast_signed())
+}
+
+/// Leaves a part of a stream out, and with it what is kept of its end so far; gives by how much more bytes are stored.
+pub(super) fn skip(connection: &Connection, task: i64, stream: Stream, skipped: Skipped) -> Result<i64> {
+    try_skip(connection, task, stream, skipped).while_doing(|| "count what a task wrote".to_owned())
+}
+
+fn try_skip(connection: &Connection, task: i64, stream: Stream, skipped: Skipped) -> rusqlite::Result<i64> {
+    let mut extent = extent(connection, task, stream)?.unwrap_or_default();
+    let before = extent.stored;
+    connection
+        .prepare_cached("DELETE FROM task_output_part WHERE task = ?1 AND stream = ?2 AND at >= ?3")?
+        .execute(params![task, stream.code(), extent.head.cast_signed()])?;
+    extent.stored = extent.head;
+    extent.total_bytes += skipped.bytes;
+    extent.total_lines += skipped.lines;
     note(connection, task, stream, extent)?;
     Ok(extent.stored.cast_signed() - before.cast_signed())
 }

@@ -65,7 +65,8 @@ pub(super) async fn a_stale_fence_is_refused(trial: &dyn Trial) {
         let held = queue.beat(&worker("w1"), vec![(id.clone(), fence)], LONG).await.expect("beat");
         assert_eq!(held, [Held::Lost]);
         let progress = Some(Progress { done: 1.0, total: None, message: None });
-        let notes = Notes { progress, output: vec![(Stream::Stdout, b"zombie".to_vec())] };
+        let notes =
+            Notes { progress, output: vec![(Stream::Stdout, b"zombie".to_vec())], ..Notes::default() };
         queue.note(&id, fence, notes).await.expect("note");
     }
     let got = get(&*queue, &id).await;

@@ -28,7 +28,7 @@ async fn ended_with(queue: &dyn Queue, bytes: usize) -> TaskId {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     });
-    let notes = Notes { progress: None, output: vec![(Stream::Stdout, noise.take(bytes).collect())] };
+    let notes = Notes { output: vec![(Stream::Stdout, noise.take(bytes).collect())], ..Notes::default() };
     queue.note(&id, held.fence, notes).await.expect("note");
     super::support::finished(queue, &held, State::Completed).await;
     id

@@ -80,6 +80,7 @@ pub async fn holds<T: Trial>(mut empty: impl AsyncFnMut() -> T) {
 
     telling::the_latest_progress_wins(&empty().await).await;
     telling::output_is_read_by_stream_and_range(&empty().await).await;
+    telling::what_is_left_out_of_an_output_counts_nevertheless(&empty().await).await;
     telling::of_a_huge_output_head_and_tail_are_kept(&empty().await).await;
     telling::another_process_sees_notes_soon(&empty().await).await;
     telling::changes_reach_who_listens(&empty().await).await;

@@ -100,7 +100,7 @@ pub(super) async fn a_search_finds_text_wherever_it_stands(trial: &dyn Trial) {
     let by_output = add(&*queue, NewTask { claim, ..task() }).await;
     let held = get(&*queue, &by_output).await;
     for piece in [b"hay nee".to_vec(), b"dle hay".to_vec()] {
-        let notes = Notes { progress: None, output: vec![(Stream::Stdout, piece)] };
+        let notes = Notes { output: vec![(Stream::Stdout, piece)], ..Notes::default() };
         queue.note(&by_output, held.fence, notes).await.expect("note");
     }
     assert!(end(&*queue, &by_output, held.fence, finish(State::Completed)).await);

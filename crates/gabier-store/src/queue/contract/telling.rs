@@ -5,16 +5,16 @@ use tokio::sync::broadcast::Receiver;
 use super::Trial;
 use super::support::{LONG, QUEUE, add, claim_one, end, finish, fresh, get, task};
 use crate::queue::{
-    Fence, Notes, Output, OutputRange, Progress, Queue, State, Stream, Task, TaskChange, TaskId,
+    Fence, Notes, Output, OutputRange, Progress, Queue, Skipped, State, Stream, Task, TaskChange, TaskId,
 };
 
 fn progress(done: f64) -> Notes {
     let progress = Progress { done, total: Some(100.0), message: Some(format!("at {done}")) };
-    Notes { progress: Some(progress), output: Vec::new() }
+    Notes { progress: Some(progress), ..Notes::default() }
 }
 
 fn written(stream: Stream, bytes: impl Into<Vec<u8>>) -> Notes {
-    Notes { progress: None, output: vec![(stream, bytes.into())] }
+    Notes { output: vec![(stream, bytes.into())], ..Notes::default() }
 }
 
 async fn running(queue: &dyn Queue) -> Task {
@@ -57,6 +57,7 @@ pub(super) async fn output_is_read_by_stream_and_range(trial: &dyn Trial) {
             (Stream::Stderr, b"\xff\0no\n".to_vec()),
             (Stream::Stdout, b"o\nthree".to_vec()),
         ],
+        skipped: Vec::new(),
     };
     queue.note(id, task.fence, notes).await.expect("note");
     queue.note(id, task.fence, written(Stream::Stdout, "\n4")).await.expect("note");
@@ -79,6 +80,47 @@ pub(super) async fn output_is_read_by_stream_and_range(trial: &dyn Trial) {
     assert_eq!(read(&*queue, id, Stream::Log, 0, 10).await.total_bytes, 0);
     assert!(end(&*queue, id, task.fence, finish(State::Completed)).await);
     assert_eq!(read(&*trial.open().await, id, Stream::Stdout, 0, 1_000).await, expected);
+}
+
+pub(super) async fn what_is_left_out_of_an_output_counts_nevertheless(trial: &dyn Trial) {
+    let queue = trial.open().await;
+    let task = running(&*queue).await;
+    let id = &task.asked.id;
+    let flood = Notes {
+        skipped: vec![(Stream::Stdout, Skipped { bytes: 1_000, lines: 7 })],
+        ..written(Stream::Stdout, "head\n")
+    };
+    queue.note(id, task.fence, flood).await.expect("note");
+    queue.note(id, task.fence, written(Stream::Stdout, "tail\n")).await.expect("note");
+    let silent =
+        Notes { skipped: vec![(Stream::Stderr, Skipped { bytes: 3, lines: 0 })], ..Notes::default() };
+    queue.note(id, task.fence, silent).await.expect("note");
+    let expected = Output {
+        from: 1_005,
+        bytes: b"tail\n".to_vec(),
+        total_bytes: 1_010,
+        total_lines: 9,
+        stored_bytes: 10,
+        gap: Some((5, 1_005)),
+    };
+    assert_eq!(read(&*queue, id, Stream::Stdout, 500, 99).await, expected);
+    assert_eq!(read(&*queue, id, Stream::Stdout, 0, 99).await.bytes, b"head\n");
+    let errors = read(&*queue, id, Stream::Stderr, 0, 99).await;
+    assert_eq!((errors.bytes.len(), errors.total_bytes, errors.stored_bytes), (0, 3, 0));
+    // What is left out later leaves out the end before it.
+    let more = Notes {
+        skipped: vec![(Stream::Stdout, Skipped { bytes: 90, lines: 1 })],
+        ..written(Stream::Stdout, "middle\n")
+    };
+    queue.note(id, task.fence, more).await.expect("note");
+    queue.note(id, task.fence, written(Stream::Stdout, "end\n")).await.expect("note");
+    let last = read(&*queue, id, Stream::Stdout, 5, 99).await;
+    assert_eq!(
+        (last.from, last.bytes.as_slice(), last.total_bytes, last.total_lines, last.stored_bytes),
+        (1_107, b"end\n".as_slice(), 1_111, 12, 9)
+    );
+    assert!(end(&*queue, id, task.fence, finish(State::Completed)).await);
+    assert_eq!(read(&*trial.open().await, id, Stream::Stdout, 5, 99).await, last);
 }
 
 pub(super) async fn of_a_huge_output_head_and_tail_are_kept(trial: &dyn Trial) {

@@ -75,7 +75,8 @@ async fn operate(queue: &dyn Queue, dice: &mut Dice, seen: &mut Seen) {
         6 => {
             let Some((id, fence)) = dice.pick(&seen.held).cloned() else { return };
             let progress = Some(Progress { done: 1.0, total: None, message: None });
-            let notes = Notes { progress, output: vec![(Stream::Log, b"line\n".to_vec())] };
+            let notes =
+                Notes { progress, output: vec![(Stream::Log, b"line\n".to_vec())], ..Notes::default() };
             queue.note(&id, fence, notes).await.expect("note");
             queue.beat(&worker("w1"), vec![(id, fence)], LEASE).await.expect("beat");
         }
