@@ -88,6 +88,22 @@ impl Reason {
         }
     }
 
+    /// What to do about it, where one sentence says it for every transfer.
+    const fn cure(self) -> Option<&'static str> {
+        match self {
+            Self::Permission => Some("give the account the right to it, or name another path"),
+            Self::IsDirectory => Some("name another path: a folder is not replaced by a file"),
+            Self::NotADirectory => Some("name another path: a file is not replaced by a folder"),
+            Self::DiskFull { .. } => Some("make room or name another path, then make the same call again"),
+            Self::SymbolicLink => Some("name the path that the link should lead to"),
+            Self::Special => Some("name a regular file"),
+            Self::BadName => Some("rename the file where it comes from"),
+            Self::TooMany => Some("name fewer at once: a narrower pattern, or a folder further down"),
+            Self::Mismatch | Self::Stalled | Self::Lost => Some("make the same call again"),
+            _ => None,
+        }
+    }
+
     /// True when the session is over and every other request on it fails alike.
     pub const fn ends_session(self) -> bool {
         matches!(self, Self::Stalled | Self::Lost | Self::Protocol)
@@ -100,14 +116,39 @@ pub struct Error {
     reason: Reason,
     message: String,
     path: Option<String>,
+    side: Option<Side>,
+    arrived: Option<Arrived>,
     source: Option<io::Error>,
     is_resumable: bool,
+}
+
+/// How far a transfer of many files came.
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    files: u64,
+    bytes: u64,
+    failed: u64,
+}
+
+/// Which end of a transfer a failure is about.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Local,
+    Remote,
 }
 
 impl Error {
     /// A failure; the message says what was being done to what, without a final period.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), path: None, source: None, is_resumable: false }
+        Self {
+            reason,
+            message: message.into(),
+            path: None,
+            side: None,
+            arrived: None,
+            source: None,
+            is_resumable: false,
+        }
     }
 
     /// A failure of the local machine, by its error number.
@@ -124,12 +165,18 @@ impl Error {
             io::ErrorKind::Unsupported => Reason::Unsupported,
             _ => Reason::Local,
         };
-        Self { source: Some(error), ..Self::new(reason, message) }
+        Self { source: Some(error), ..Self::new(reason, message).here() }
     }
 
     /// The caller gave up.
     pub fn cancelled() -> Self {
         Self::new(Reason::Cancelled, "the transfer was cancelled")
+    }
+
+    /// Says that it is about this machine.
+    #[must_use]
+    pub(super) fn here(self) -> Self {
+        Self { side: Some(Side::Local), ..self }
     }
 
     /// Says what was being done to which remote path.
@@ -138,7 +185,17 @@ impl Error {
         if self.path.is_none() && !self.reason.ends_session() {
             self.message = format!("{verb} {path}: {}", self.message);
             self.path = Some(path.to_string());
+            self.side = self.side.or(Some(Side::Remote));
         }
+        self
+    }
+
+    /// Speaks of a path instead of the one that stood for it.
+    #[must_use]
+    pub(super) fn about(mut self, path: &RemotePath, instead_of: &RemotePath) -> Self {
+        let (path, other) = (path.to_string(), instead_of.to_string());
+        self.message = self.message.replace(&other, &path);
+        self.path = self.path.map(|known| if known == other { path } else { known });
         self
     }
 
@@ -148,6 +205,12 @@ impl Error {
         self.reason = reason;
         self.message = message.into();
         self
+    }
+
+    /// Says how many files of how many bytes arrived before it, and how many did not.
+    #[must_use]
+    pub(super) fn after(self, files: u64, bytes: u64, failed: u64) -> Self {
+        Self { arrived: Some(Arrived { files, bytes, failed }), ..self }
     }
 
     /// Says that the same transfer can go on where this one ended.
@@ -189,6 +252,16 @@ impl From<Error> for gabier_tool::Error {
             _ => ErrorKind::TransferFailed,
         };
         let mut tool_error = Self::new(kind, error.message).with("reason", error.reason.word());
+        if let Some(cure) = error.reason.cure() {
+            tool_error = tool_error.with_next(cure);
+        }
+        if let Some(side) = error.side {
+            let parameter = match side {
+                Side::Local => "local",
+                Side::Remote => "remote",
+            };
+            tool_error = tool_error.with("parameter", parameter);
+        }
         if let Some(path) = error.path {
             tool_error = tool_error.with("path", path);
         }
@@ -197,6 +270,9 @@ impl From<Error> for gabier_tool::Error {
         }
         if let Reason::Refused(status) = error.reason {
             tool_error = tool_error.with("status", Value::from(status));
+        }
+        if let Some(Arrived { files, bytes, failed }) = error.arrived {
+            tool_error = tool_error.with("files", files).with("bytes", bytes).with("failed", failed);
         }
         if matches!(error.reason, Reason::Stalled | Reason::Lost) {
             tool_error = tool_error.with_retriable(true);

@@ -21,6 +21,8 @@ pub(super) struct Job {
     is_kept: AtomicBool,
     /// An earlier attempt broke off: what it brought is left alone.
     goes_on: AtomicBool,
+    /// What failed would fail alike for all that has not begun.
+    is_over: AtomicBool,
 }
 
 impl Job {
@@ -38,6 +40,7 @@ impl Job {
             meter: Meter::new(options.progress.clone()),
             is_kept: AtomicBool::new(false),
             goes_on: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         });
         let outcome = tokio::select! {
             biased;
@@ -59,6 +62,16 @@ impl Job {
     /// Goes on with what an earlier attempt has begun.
     pub(super) fn go_on(&self) {
         self.goes_on.store(true, Relaxed);
+    }
+
+    /// Begins nothing more; what is on its way ends as it may.
+    pub(super) fn give_up(&self) {
+        self.is_over.store(true, Relaxed);
+    }
+
+    /// True when nothing more is begun.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Relaxed)
     }
 
     /// True when an earlier attempt brought what is there unchanged.

@@ -134,9 +134,9 @@ impl LocalFolder {
         match attributes.kind() {
             FileKind::Regular => Ok(LocalFile { file: File::from(handle), attributes }),
             FileKind::Directory => {
-                Err(Error::new(Reason::IsDirectory, format!("{} is a folder", path.display())))
+                Err(Error::new(Reason::IsDirectory, format!("{} is a folder", path.display())).here())
             }
-            _ => Err(Error::new(Reason::Special, format!("{} is not a regular file", path.display()))),
+            _ => Err(Error::new(Reason::Special, format!("{} is not a regular file", path.display())).here()),
         }
     }
 
@@ -180,11 +180,11 @@ impl LocalFolder {
         Ok(entries)
     }
 
-    /// Makes a file that nobody else has made, open for reading and writing.
-    pub(super) fn create(&self, name: &OsStr, mode: u32) -> Result<File> {
+    /// Makes a file that nobody else has made, open for reading and writing; `shown` is what it is made for.
+    pub(super) fn create(&self, name: &OsStr, mode: u32, shown: &Path) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let created = rustix::fs::openat(&self.folder, name, flags, Mode::from_raw_mode(mode & 0o777));
-        created.map(File::from).map_err(|errno| failure(errno, "making", name.as_ref()))
+        created.map(File::from).map_err(|errno| failure(errno, "writing", shown))
     }
 
     /// Opens a file that an earlier transfer has made.

@@ -66,6 +66,12 @@ impl Report {
         self.failed.push(Failed { source: source.into(), target: target.into(), error });
     }
 
+    /// What ended a transfer of so many files, with what had arrived by then.
+    pub(super) fn ended_by(&self, error: Error, planned: usize) -> Error {
+        let settled = self.files + self.skipped.len() as u64;
+        error.after(self.files, self.bytes, (planned as u64).saturating_sub(settled).max(1))
+    }
+
     /// Adds the outcome of another file.
     pub(super) fn add(&mut self, arrived: Arrived) {
         self.files += 1;

@@ -143,6 +143,11 @@ pub(super) const LIMIT: std::time::Duration = std::time::Duration::from_hours(24
 /// What to do about a transfer that broke off.
 pub(super) const GOES_ON: &str = "the same call sends only the rest";
 
+/// True when there was no room: without more of it, the same call helps nothing.
+fn is_full(error: &Error) -> bool {
+    error.details().get("reason").is_some_and(|reason| reason == "disk_full")
+}
+
 /// True for nothing.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 pub(super) fn is_zero(count: &u64) -> bool {
@@ -179,7 +184,9 @@ impl TaskTransfer {
             let error = error.with("alias", alias.as_str());
             match () {
                 () if is_there => error.with_next("force=true replaces it"),
-                () if error.details().contains_key("resumable") => error.with_next(GOES_ON),
+                () if error.details().contains_key("resumable") && !is_full(&error) => {
+                    error.with_next(GOES_ON)
+                }
                 () => error,
             }
         })?;

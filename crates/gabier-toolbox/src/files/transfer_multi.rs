@@ -217,7 +217,7 @@ impl Transfers {
         self.bytes += number("bytes");
         let parts = error.details().get("failed_files").and_then(Value::as_array);
         let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
-            self.failed += 1;
+            self.failed += number("failed").max(1);
             return self.list(FailedFile {
                 local: pair.local.0.clone(),
                 remote: pair.remote.clone(),

@@ -56,6 +56,7 @@ pub(super) async fn fetch_all(
     planned: Vec<Planned>,
     report: &mut Report,
 ) -> Result<()> {
+    let count = planned.len();
     let large = Semaphore::new(LARGE_AT_ONCE);
     let at_once = job.session.limits().files();
     let asks = matches!(job.options.verify, Verify::Remote(_));
@@ -67,21 +68,28 @@ pub(super) async fn fetch_all(
         fetched.ready_chunks(WRITTEN_TOGETHER).boxed()
     };
     let mut settled = groups.map(|group| settle(job, folder, group)).buffer_unordered(2);
+    let mut fatal = None;
     while let Some(outcomes) = settled.next().await {
         for (file, outcome) in outcomes {
             match outcome {
                 Ok(Some(arrived)) => report.add(arrived),
                 Ok(None) => report.leave(job, &file.remote, &file.attributes),
-                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) if is_fatal(&error) => {
+                    job.give_up();
+                    fatal.get_or_insert(error);
+                }
                 Err(error) => report.fail(file.remote.to_string(), file.inner.display().to_string(), error),
             }
         }
     }
-    Ok(())
+    fatal.map_or(Ok(()), |error| Err(report.ended_by(error, count)))
 }
 
 async fn fetch_one(job: &Arc<Job>, folder: &LocalFolder, large: &Semaphore, file: Planned) -> Step<Fetched> {
     let outcome = async {
+        if job.is_over() {
+            return Err(Error::cancelled());
+        }
         if job.skips_unchanged() && is_here(folder, &file).await {
             return Ok(Fetched::Settled(None));
         }

@@ -137,7 +137,7 @@ async fn admit_tree(job: &Arc<Job>, folder: &LocalFolder, path: &Path) -> Result
         Err(error) => Err(error),
         Ok(_) => {
             let message = format!("writing {}: it is there already", path.display());
-            Err(Error::new(Reason::Exists, message))
+            Err(Error::new(Reason::Exists, message).here())
         }
     };
     blocking(is_there).await

@@ -54,7 +54,8 @@ pub(super) fn admit(job: &Job, folder: &LocalFolder, path: &Path, source: &Attri
     if job.skips_unchanged() && is_unchanged(existing.as_ref(), source) {
         return Ok(Admission::Unchanged);
     }
-    let refuse = |reason, why: &str| Err(Error::new(reason, format!("writing {}: {why}", path.display())));
+    let refuse =
+        |reason, why: &str| Err(Error::new(reason, format!("writing {}: {why}", path.display())).here());
     match existing.map(|existing| existing.kind()) {
         Some(FileKind::Directory) => return refuse(Reason::IsDirectory, "it is a folder"),
         Some(FileKind::Special) => return refuse(Reason::Special, "it is not a regular file"),
@@ -86,7 +87,7 @@ impl Stage {
         let temporary = OsString::from_vec(temporary_name(target.name.as_bytes())?);
         let mode = target.existing.or(Some(*source)).filter(|known| known.mode.is_some());
         let mode = mode.map_or(0o666, |known| known.permissions() | 0o600);
-        let file = target.folder.create(&temporary, mode)?;
+        let file = target.folder.create(&temporary, mode, &target.path)?;
         Ok(Self::new(job, target, temporary, file))
     }
 

@@ -39,13 +39,14 @@ pub(super) struct Planned {
 /// A file's outcome so far, with what it is about.
 type Step<T> = (Planned, Result<T>);
 
-/// Sends all files. What fails alone is reported; what would fail for all ends it.
+/// Sends all files. What fails alone is reported; after what would fail for all nothing more is begun.
 pub(super) async fn send_all(
     job: &Arc<Job>,
     folder: &LocalFolder,
     planned: Vec<Planned>,
     report: &mut Report,
 ) -> Result<()> {
+    let count = planned.len();
     let (skipped, planned): (Vec<_>, Vec<_>) = planned
         .into_iter()
         .partition(|file| job.skips_unchanged() && is_unchanged(file.found.as_ref(), &file.attributes));
@@ -62,19 +63,26 @@ pub(super) async fn send_all(
     let sealed = sources.map(|(file, source)| send(job, &large, file, source)).buffer_unordered(at_once);
     let named = sealed.chunks(together).map(|group| finish(job, group)).buffer_unordered(at_once);
     let mut named = std::pin::pin!(named);
+    let mut fatal = None;
     while let Some(outcomes) = named.next().await {
         for (file, outcome) in outcomes {
             match outcome {
                 Ok(arrived) => report.add(arrived),
-                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) if is_fatal(&error) => {
+                    job.give_up();
+                    fatal.get_or_insert(error);
+                }
                 Err(error) => report.fail(file.local.display().to_string(), file.remote.to_string(), error),
             }
         }
     }
-    Ok(())
+    fatal.map_or(Ok(()), |error| Err(report.ended_by(error, count)))
 }
 
 async fn read_group(job: &Job, folder: &LocalFolder, group: Vec<Planned>) -> Vec<Step<Source>> {
+    if job.is_over() {
+        return group.into_iter().map(|file| (file, Err(Error::cancelled()))).collect();
+    }
     let (folder, chunk_max, hashes) = (folder.clone(), job.session.limits().chunk(), job.hashes());
     let read = move || {
         let one = |file: Planned| {
@@ -90,6 +98,9 @@ async fn read_group(job: &Job, folder: &LocalFolder, group: Vec<Planned>) -> Vec
 async fn send(job: &Arc<Job>, large: &Semaphore, file: Planned, source: Result<Source>) -> Step<Sealed> {
     let outcome = async {
         let source = source?;
+        if job.is_over() {
+            return Err(Error::cancelled());
+        }
         let target = admit(&job.session, &job.options, file.remote.clone(), file.found).await?;
         let _turn = match source.content {
             Content::Whole { .. } => None,

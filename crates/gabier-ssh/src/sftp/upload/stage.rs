@@ -51,7 +51,8 @@ impl Stage {
             }
             Err(error) => {
                 stage.temporary = None;
-                return Err(stage.explain(error).await);
+                let error = stage.explain(error).await;
+                return Err(error.about(&stage.target.path, &temporary));
             }
         }
         if stage.keeps_owner().await? { Ok(stage) } else { stage.within("its owner cannot be kept").await }

@@ -56,8 +56,12 @@ pub(in crate::sftp) async fn admit(
 
 /// What a link leads to, so that the link itself stays.
 async fn through_link(session: &Session, link: &RemotePath) -> Result<Target> {
-    let nowhere = |error: Error| error.because(Reason::SymbolicLink, "it is a link that leads nowhere");
-    let existing = session.stat(link).await.map_err(nowhere).map_err(|error| error.doing("writing", link))?;
+    let nowhere =
+        |_| Error::new(Reason::SymbolicLink, "it is a link that leads nowhere").doing("writing", link);
+    let existing = session.stat(link).await.map_err(|error| match error.reason() {
+        reason if reason.ends_session() => error,
+        _ => nowhere(error),
+    })?;
     let path = session.real_path(link).await?;
     match existing.kind() {
         FileKind::Directory => {

@@ -1,14 +1,17 @@
 //! Hosts from the outside: the real binary against real servers.
 
 mod apis;
+mod bench;
 mod canaries;
 mod crowd;
+mod faults;
 mod first;
 mod import;
 mod injection;
 mod keys;
 mod many;
 mod monitor;
+mod names;
 mod parts;
 mod resume;
 mod secrets;

@@ -1,87 +1,18 @@
 //! Transfers that break off: what is seen until the next attempt, and what that one still sends.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::home_with;
-use crate::harness::{Home, PATIENCE, Running};
-use crate::sshd::{Server, Sshd};
+use super::bench::{Bench, unfinished, wait_until};
+use crate::harness::Running;
 
 const SIZE: usize = 128 << 20;
-
-/// A server, a home that knows it as `web1`, and a folder on each side.
-struct Bench {
-    home: Home,
-    server: Server,
-    there: tempfile::TempDir,
-}
-
-impl Bench {
-    fn start() -> Self {
-        let server = Sshd::new().start();
-        let home = home_with(&[("web1", &server)]);
-        std::fs::create_dir(home.path("here")).unwrap();
-        Self { home, server, there: tempfile::tempdir().unwrap() }
-    }
-
-    fn here(&self, name: &str) -> PathBuf {
-        self.home.path("here").join(name)
-    }
-
-    fn there(&self, name: &str) -> PathBuf {
-        self.there.path().join(name)
-    }
-
-    /// The two ends of a transfer: what is read, and what is written.
-    fn ends(&self, direction: &str, name: &str) -> (PathBuf, PathBuf) {
-        match direction {
-            "upload" => (self.here(name), self.there(name)),
-            _ => (self.there(name), self.here(name)),
-        }
-    }
-
-    fn arguments(&self, direction: &str, name: &str, force: bool) -> Value {
-        json!({
-            "alias": "web1", "direction": direction, "force": force,
-            "local": self.here(name), "remote": self.there(name),
-        })
-    }
-
-    /// The call on its way.
-    fn begin(&self, arguments: &Value) -> Running {
-        let words = ["call", "task_transfer", "--input", &arguments.to_string(), "--json", "--yes"];
-        Running::start(&mut self.home.command(&words))
-    }
-
-    fn call(&self, arguments: &Value) -> Value {
-        self.home.call("task_transfer", arguments)
-    }
-}
 
 /// Bytes that no two places of a file share.
 fn content() -> Vec<u8> {
     (0..SIZE as u64 / 8)
         .flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes())
         .collect()
-}
-
-/// The unfinished copies beside a path, with their length.
-fn unfinished(path: &Path) -> Vec<u64> {
-    let entries = std::fs::read_dir(path.parent().unwrap()).unwrap().flatten();
-    let copies = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part"));
-    copies.filter_map(|entry| Some(entry.metadata().ok()?.len())).collect()
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Breaks a forced transfer of a large file off at so many percent, looks at what is seen, and does it again.
