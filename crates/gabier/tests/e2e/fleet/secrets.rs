@@ -1,13 +1,16 @@
-//! Planted secrets: a password, a passphrase and the answer to a prompt are found nowhere afterwards.
+//! Planted secrets: a password, a passphrase, the key of an API and the answer to a prompt are found nowhere afterwards.
 
 use serde_json::json;
 
 use super::{files_below, home, serve};
+use crate::harness::Home;
+use crate::redis::Redis;
 use crate::sshd::Sshd;
 
 const PASSWORD: &str = "planted-Passw0rd-of-alice";
 const ANSWER: &str = "planted-Answ3r-to-sudo";
 const PHRASE: &str = "planted-Phras3-of-a-key";
+const API_KEY: &str = "planted-Ap1-key-of-the-shop";
 
 /// A secret as it may leave: raw, as JSON (once and twice), percent-encoded, in hexadecimal, in base64 at every
 /// alignment.
@@ -34,10 +37,46 @@ pub(super) fn spellings(secret: &str) -> Vec<String> {
 
 #[test]
 fn planted_secrets_are_found_nowhere() {
+    check(home(), Vec::new);
+}
+
+#[test]
+fn planted_secrets_are_found_nowhere_in_redis_either() {
+    let options = "--appendonly yes --rdbcompression no --auto-aof-rewrite-percentage 0";
+    let redis = Redis::with(&options.split(' ').collect::<Vec<_>>());
+    let home = home().with("GABIER_STORE_URL", &redis.url());
+    check(home, || {
+        redis.ask(&["SAVE"]);
+        let mut kept = files_below(redis.folder());
+        kept.push(("the keys".to_owned(), redis.ask(&["EVAL", ALL_KEYS, "0"])));
+        // What is not secret is found, so the search would find a secret.
+        for place in ["dump.rdb", ".incr.aof", "the keys"] {
+            let is_found = kept.iter().any(|(name, bytes)| name.ends_with(place) && holds(bytes, "echo hi"));
+            assert!(is_found, "{place} holds no task");
+        }
+        kept
+    });
+}
+
+/// Every key with all that is under it.
+const ALL_KEYS: &str = "local all = {}
+    for _, key in ipairs(redis.call('KEYS', '*')) do
+      local read = {string = {'GET', key}, hash = {'HGETALL', key}, list = {'LRANGE', key, 0, -1}, set = {'SMEMBERS', key},
+        zset = {'ZRANGE', key, 0, -1}, stream = {'XRANGE', key, '-', '+'}}
+      all[#all + 1] = {key, redis.call(unpack(read[redis.call('TYPE', key).ok]))}
+    end
+    return all";
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// Uses secrets in every way, and looks for them in everything that was said and in all that is kept.
+fn check(home: Home, kept: impl FnOnce() -> Vec<(String, Vec<u8>)>) {
     let sshd = Sshd::new().with_account("alice", PASSWORD).start();
     let locked = sshd.make_key("locked", "ed25519", PHRASE);
     sshd.authorize(&locked);
-    let home = home().with("GABIER_LOG_LEVEL", "trace");
+    let home = home.with("GABIER_LOG_LEVEL", "trace");
     let mut said = String::new();
     let mut hear = |what: &str, status: &str, text: String| {
         assert!(text.contains(status), "{what}: {text}");
@@ -96,7 +135,13 @@ fn planted_secrets_are_found_nowhere() {
         "then": [{"on": "any", "tool": "task_exec_interactive", "arguments": ask(3)}],
     });
     hear("as a follower", "INVALID_ARGUMENT", server.call("task_exec", &follower).text());
-    for tool in ["server_list", "task_queue", "task_history", "queue_stats"] {
+    let shop = json!({
+        "alias": "shop", "url": "http://127.0.0.1:1/", "auth_method": "api_key", "api_key": API_KEY,
+        "auth_header_name": "X-Api-Key",
+    });
+    hear("adding an API", "created", server.call("api_add", &shop).text());
+    hear("checking it", "ERROR", server.call("api_check", &json!({"alias": "shop"})).text());
+    for tool in ["server_list", "api_list", "task_queue", "task_history", "queue_stats"] {
         hear(tool, "ok", server.call(tool, &json!({})).text());
     }
     let done = home.run(&["server", "list", "-vv"]);
@@ -106,14 +151,14 @@ fn planted_secrets_are_found_nowhere() {
     said.push_str(&server.stdout());
     drop(server);
 
-    let files = files_below(&home.path(""));
+    let mut files = files_below(&home.path(""));
     assert!(files.len() > 2, "{files:?}");
-    for secret in [PASSWORD, ANSWER, PHRASE] {
+    files.extend(kept());
+    for secret in [PASSWORD, ANSWER, PHRASE, API_KEY] {
         for spelling in spellings(secret) {
             assert!(!said.contains(&spelling), "{spelling} was said: {said}");
             for (file, bytes) in &files {
-                let at = bytes.windows(spelling.len()).position(|part| part == spelling.as_bytes());
-                assert!(at.is_none(), "{spelling} is in {file}");
+                assert!(!holds(bytes, &spelling), "{spelling} is in {file}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -42,6 +43,20 @@ impl Redis {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The raw answer to a command.
+    #[track_caller]
+    pub(crate) fn ask(&self, words: &[&str]) -> Vec<u8> {
+        let mut command = program("redis-cli");
+        let done = command.args(["--raw", "-p", &self.port.to_string()]).args(words).output().unwrap();
+        assert!(done.status.success() && !done.stdout.starts_with(b"ERR"), "{words:?}: {done:?}");
+        done.stdout
     }
 
     /// A home whose store is on this Redis, with a token that may do everything.
