@@ -212,9 +212,19 @@ impl Stage {
         error.because(reason, format!("writing {path}: {why}"))
     }
 
-    /// Finds the reason of a failure that the server did not give: a full disk looks like any other. The copy is
-    /// removed first, so that the free bytes are those the next attempt finds.
+    /// Finds the reason of a failure that the server did not give, and speaks of the target.
     pub(in crate::sftp) async fn explain(&mut self, error: Error) -> Error {
+        let (path, temporary) = (self.target.path.clone(), self.temporary.clone());
+        let error = self.full(error).await;
+        match temporary {
+            Some(temporary) => error.about(&path, &temporary),
+            None => error,
+        }
+    }
+
+    /// A full disk looks like any other failure. The copy is removed first, so that the free bytes are those the next
+    /// attempt finds.
+    async fn full(&mut self, error: Error) -> Error {
         let is_full = matches!(error.reason(), Reason::DiskFull { .. });
         if !is_full && error.reason() != Reason::Refused(4) {
             return error;
