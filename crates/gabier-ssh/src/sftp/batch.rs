@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::job::Job;
+use super::path::random;
 use super::report::Report;
 use super::resume::{Checkpoint, Page};
 
@@ -12,6 +13,7 @@ pub(super) struct Batch {
     job: Arc<Job>,
     page: Option<Box<dyn Page>>,
     place: Option<Vec<u8>>,
+    mark: u32,
 }
 
 impl Batch {
@@ -28,7 +30,15 @@ impl Batch {
         if left.is_some() {
             job.go_on();
         }
-        Self { job: job.clone(), page, place: left.map(|left| left.temporary) }
+        // The same in every attempt, so that the next one knows what any has left.
+        let mark = match left.as_ref().and_then(Checkpoint::mark) {
+            Some(mark) => mark,
+            None => random().unwrap_or(0),
+        };
+        if mark > 0 && page.is_some() {
+            job.mark(mark);
+        }
+        Self { job: job.clone(), page, place: left.map(|left| left.temporary), mark }
     }
 
     /// Where the earlier attempt put them.
@@ -39,7 +49,7 @@ impl Batch {
     /// From here on, some may be at the place.
     pub(super) async fn open(&self, place: &[u8]) {
         if let Some(page) = &self.page
-            && page.save(&Checkpoint::of_folder(place)).await.is_ok()
+            && page.save(&Checkpoint::of_folder(place, self.mark)).await.is_ok()
         {
             self.job.keep();
         }

@@ -1,12 +1,15 @@
 //! One transfer on its way: what all its parts share, and how it ends when the caller gives up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::attributes::{Attributes, FileKind};
 use super::error::{Error, Reason, Result};
 use super::options::{Options, Verify};
+use super::path::{is_left, temporary_name};
 use super::progress::Meter;
+use super::resume::WORTH_RESUMING;
 use super::session::Session;
 
 /// How long the end waits for the server to have removed what is unfinished.
@@ -23,6 +26,8 @@ pub(super) struct Job {
     goes_on: AtomicBool,
     /// What failed would fail alike for all that has not begun.
     is_over: AtomicBool,
+    /// What the names of unfinished copies carry where many files go together.
+    mark: OnceLock<u32>,
 }
 
 impl Job {
@@ -41,6 +46,7 @@ impl Job {
             is_kept: AtomicBool::new(false),
             goes_on: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            mark: OnceLock::new(),
         });
         let outcome = tokio::select! {
             biased;
@@ -62,6 +68,24 @@ impl Job {
     /// Goes on with what an earlier attempt has begun.
     pub(super) fn go_on(&self) {
         self.goes_on.store(true, Relaxed);
+    }
+
+    /// Lets the names of unfinished copies carry a mark from now on.
+    pub(super) fn mark(&self, mark: u32) {
+        self.mark.get_or_init(|| mark);
+    }
+
+    /// The name that a file has until it is whole.
+    pub(super) fn temporary_name(&self, name: &[u8]) -> Result<Vec<u8>> {
+        temporary_name(name, self.mark.get().copied())
+    }
+
+    /// True for the unfinished copy of a file that an earlier attempt has left, and that nobody goes on with.
+    pub(super) fn is_left(&self, name: &[u8], attributes: &Attributes) -> bool {
+        let is_left = |mark: &u32| is_left(name, *mark) && attributes.kind() == FileKind::Regular;
+        attributes.size.is_some_and(|size| size < WORTH_RESUMING)
+            && self.goes_on()
+            && self.mark.get().is_some_and(is_left)
     }
 
     /// Begins nothing more; what is on its way ends as it may.

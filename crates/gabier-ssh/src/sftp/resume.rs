@@ -49,7 +49,7 @@ pub trait Page: Send + Sync {
 pub struct Checkpoint {
     /// The name of the unfinished copy beside its target; the place of a folder. As bytes.
     pub temporary: Vec<u8>,
-    /// The source's size in bytes.
+    /// The source's size in bytes; of a folder the mark of its unfinished copies.
     pub size: u64,
     /// The source's time of change, in seconds since 1970.
     pub modified: u32,
@@ -71,9 +71,20 @@ pub struct Segment {
 }
 
 impl Checkpoint {
-    /// What is known of a folder on its way: its place.
-    pub(super) fn of_folder(place: &[u8]) -> Self {
-        Self { temporary: place.to_vec(), size: 0, modified: 0, segments: Vec::new(), prefix: [0; 32] }
+    /// What is known of a folder on its way: its place, and the mark of its unfinished copies.
+    pub(super) fn of_folder(place: &[u8], mark: u32) -> Self {
+        Self {
+            temporary: place.to_vec(),
+            size: mark.into(),
+            modified: 0,
+            segments: Vec::new(),
+            prefix: [0; 32],
+        }
+    }
+
+    /// The mark of a folder's unfinished copies.
+    pub(super) fn mark(&self) -> Option<u32> {
+        u32::try_from(self.size).ok().filter(|mark| *mark > 0)
     }
 }
 

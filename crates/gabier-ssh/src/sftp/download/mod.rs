@@ -161,7 +161,16 @@ async fn fetch_tree(
     }
     let (local, new) = {
         let (folder, path, folders) = (folder.clone(), path.to_owned(), tree.folders);
-        blocking(move || make_folders(&folder, &path, folders)).await?
+        let job = Arc::clone(job);
+        blocking(move || {
+            let inner: Vec<PathBuf> = folders.iter().map(|(inner, _)| inner.clone()).collect();
+            let made = make_folders(&folder, &path, folders)?;
+            if job.goes_on() {
+                tidy(&job, &made.0, &inner);
+            }
+            Ok(made)
+        })
+        .await?
     };
     let planned = tree.files.into_iter().map(|(inner, attributes)| Planned {
         remote: base.join(inner.as_os_str().as_bytes()),
@@ -179,6 +188,19 @@ async fn fetch_tree(
     .await?;
     batch.close(&report).await;
     Ok(report)
+}
+
+/// Removes what an earlier attempt has left unfinished in these folders and the one above them. Blocks.
+fn tidy(job: &Job, top: &LocalFolder, folders: &[PathBuf]) {
+    for folder in std::iter::once(Path::new("")).chain(folders.iter().map(PathBuf::as_path)) {
+        let Ok(folder) = top.folder(folder) else { continue };
+        for (name, found) in folder.entries().into_iter().flatten() {
+            if job.is_left(name.as_bytes(), &found) {
+                // What stays is in nobody's way.
+                let _ = folder.remove(&name);
+            }
+        }
+    }
 }
 
 /// Folders and what they are to be.

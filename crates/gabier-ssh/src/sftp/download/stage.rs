@@ -11,7 +11,6 @@ use crate::sftp::error::{Error, Reason, Result};
 use crate::sftp::job::Job;
 use crate::sftp::local::{LocalFolder, set_attributes};
 use crate::sftp::options::TargetLinks;
-use crate::sftp::path::temporary_name;
 use crate::sftp::upload::is_unchanged;
 
 /// Where a file goes, and what is there now.
@@ -84,7 +83,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes a new copy. Blocks.
     pub(super) fn open(job: &Arc<Job>, target: Target, source: &Attributes) -> Result<Self> {
-        let temporary = OsString::from_vec(temporary_name(target.name.as_bytes())?);
+        let temporary = OsString::from_vec(job.temporary_name(target.name.as_bytes())?);
         let mode = target.existing.or(Some(*source)).filter(|known| known.mode.is_some());
         let mode = mode.map_or(0o666, |known| known.permissions() | 0o600);
         let file = target.folder.create(&temporary, mode, &target.path)?;

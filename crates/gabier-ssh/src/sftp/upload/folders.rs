@@ -75,6 +75,15 @@ async fn make(session: &Session, path: RemotePath, attributes: Attributes) -> Re
 }
 
 impl Made {
+    /// Removes what an earlier attempt has left unfinished; what stays is in nobody's way.
+    pub(super) fn tidy(&self, job: &Job) {
+        for (path, found) in &self.existing {
+            if job.is_left(path.name(), found) {
+                drop(job.session.start_remove(path));
+            }
+        }
+    }
+
     /// Gives the new folders their mode and time, now that filling them changes neither. A server that refuses this
     /// has all the content nevertheless.
     pub(super) async fn finish(self, job: &Job) {

@@ -174,6 +174,7 @@ async fn send_tree(
     let mut report = Report { skipped: tree.skipped, ..Report::default() };
     batch.open(base.as_bytes()).await;
     let made = make_folders(job, base, own, &tree.folders).await?;
+    made.tidy(job);
     let planned = tree.files.into_iter().map(|(path, attributes)| {
         let remote = base.join(path.as_os_str().as_bytes());
         let found = made.existing.get(&remote).copied();

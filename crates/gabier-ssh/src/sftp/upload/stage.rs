@@ -35,7 +35,7 @@ impl Stage {
     /// Opens a new copy for the target; the permissions count where the target is new.
     pub(in crate::sftp) async fn open(job: &Arc<Job>, target: Target, permissions: u32) -> Result<Self> {
         let folder = target.path.parent();
-        let temporary = folder.join(&temporary_name(target.path.name())?);
+        let temporary = folder.join(&job.temporary_name(target.path.name())?);
         let mut stage = Self::unopened(job, target, temporary.clone());
         let mode = stage.mode(permissions);
         let mut opened = job.session.open_file(&temporary, Mode::CreateNew, mode).await;
@@ -187,7 +187,7 @@ impl Stage {
             settled => return settled,
         }
         // The server only renames onto nothing, so the old content steps aside, and back if that is not enough.
-        let aside = target.parent().join(&temporary_name(target.name())?);
+        let aside = target.parent().join(&temporary_name(target.name(), None)?);
         session.rename(target, &aside).await?;
         if let Err(error) = session.rename(temporary, target).await {
             let _ = session.rename(&aside, target).await;

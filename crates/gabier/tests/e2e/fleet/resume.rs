@@ -148,6 +148,7 @@ fn a_folder_broken_off_is_filled_up_by_the_same_call_without_force() {
             "{direction}: {done}"
         );
         assert!(done["data"]["resumed"].as_u64().unwrap_or(0) > 0, "{direction}: {done}");
+        assert_eq!(unfinished(&target.join("any")), [0; 0], "{direction}");
         for number in 0..3_000 {
             let copy = std::fs::read_to_string(target.join(number.to_string())).unwrap();
             assert_eq!(copy, format!("{number}").repeat(800), "{direction}");
