@@ -128,8 +128,9 @@ mod tests {
     #[test]
     fn a_flood_without_a_line_end_is_counted_too() {
         let mut stretch = Stretch::default();
+        let flood = vec![0; 100_000];
         for _ in 0..1_000 {
-            stretch.push(Stream::Log, &[0; 100_000]);
+            stretch.push(Stream::Log, &flood);
         }
         let parts = stretch.take(true);
         let all: u64 = parts.iter().map(|(bytes, skipped)| bytes.len() as u64 + skipped.bytes).sum();
