@@ -175,8 +175,12 @@ impl Engine {
         loop {
             tokio::select! {
                 biased;
-                answer = local_answer(&mut waiting.local) => return answer,
-                task = follow.next() => {
+                answer = local_answer(&mut waiting.local), if waiting.local.is_some() => match answer {
+                    Some(answer) => return answer,
+                    None => waiting.local = None,
+                },
+                // While the attempt runs here it tells by itself how it ends, and the store is not asked.
+                task = follow.next(), if waiting.local.is_none() => {
                     let task = task?;
                     if task.state.is_terminal() {
                         relay.pass(&task).await;
@@ -292,15 +296,9 @@ impl Engine {
     }
 }
 
-/// The answer of an attempt in this process; never, once there is none to come.
-async fn local_answer(local: &mut Option<oneshot::Receiver<Result<Done>>>) -> Result<Done> {
-    let Some(told) = local else { return pending().await };
-    if let Ok(answer) = told.await {
-        return answer;
-    }
-    // That attempt was not the last one: the store tells the rest.
-    *local = None;
-    pending().await
+/// The answer of an attempt in this process; none where that attempt was not the last one: the store tells the rest.
+async fn local_answer(local: &mut Option<oneshot::Receiver<Result<Done>>>) -> Option<Result<Done>> {
+    local.as_mut()?.await.ok()
 }
 
 /// Passes on to a waiting caller what another process runs for it.
