@@ -89,7 +89,8 @@ fn migrate_by(connection: &mut Connection, file: &Path, migrations: &[Migration]
 
 fn found_format(connection: &Connection, file: &Path) -> Result<i64> {
     connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .prepare_cached("PRAGMA user_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .while_doing(|| format!("read the format of {}", file.display()))
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -67,6 +68,11 @@ impl Directory {
             return address;
         }
         format!("/proc/self/fd/{}/{id}.{SOCKET}", self.opened.as_raw_fd()).into()
+    }
+
+    /// When a presence last came or went.
+    pub(super) fn changed(&self) -> io::Result<SystemTime> {
+        fs::metadata(&self.path)?.modified()
     }
 
     /// The names of all presences, dead ones too.

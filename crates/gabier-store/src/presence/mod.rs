@@ -8,13 +8,13 @@ mod wakes;
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -32,7 +32,22 @@ pub struct Presence {
     socket: Arc<UnixDatagram>,
     wakes: Arc<Wakes>,
     listener: Option<JoinHandle<()>>,
+    /// Who was here when the directory last changed.
+    listed: Mutex<Listed>,
 }
+
+/// The other presences as they were listed.
+#[derive(Default)]
+struct Listed {
+    others: Vec<String>,
+    /// The time of the directory's last change, and since when it is known.
+    changed: Option<(SystemTime, Instant)>,
+    /// True once a later change cannot bear the same time.
+    is_settled: bool,
+}
+
+/// File systems tell the time of a change by the machine's tick: two within this may look like one.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A process that was met in the runtime directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +89,8 @@ impl Presence {
             .name("store-presence".to_owned())
             .spawn(move || heard.listen(&ear))
             .map_err(|source| Error::io(doing(), source))?;
-        Ok(Self { directory, id, _locked: locked, socket, wakes, listener: Some(listener) })
+        let (listener, listed) = (Some(listener), Mutex::default());
+        Ok(Self { directory, id, _locked: locked, socket, wakes, listener, listed })
     }
 
     /// Its name, never used twice.
@@ -96,14 +112,32 @@ impl Presence {
 
     /// Wakes all others. Cheap, and never waits: who cannot be reached looks for changes by itself.
     pub fn wake_others(&self) {
-        let (Ok(places), Ok(mouth)) = (self.directory.places(), UnixDatagram::unbound()) else { return };
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.list_anew(&mut listed).is_err() || listed.others.is_empty() {
+            return;
+        }
+        let Ok(mouth) = UnixDatagram::unbound() else { return };
         if mouth.set_nonblocking(true).is_err() {
             return;
         }
-        for id in places.iter().filter(|id| **id != self.id) {
+        for id in &listed.others {
             // A full socket has been woken already; one that refuses is dead.
             let _ = mouth.send_to(b"w", self.directory.address(id));
         }
+    }
+
+    /// Lists the others unless they are those of the last time.
+    fn list_anew(&self, listed: &mut Listed) -> io::Result<()> {
+        let changed = self.directory.changed()?;
+        let known = listed.changed.filter(|(time, _)| *time == changed);
+        if known.is_some() && listed.is_settled {
+            return Ok(());
+        }
+        let (_, since) = *listed.changed.insert(known.unwrap_or_else(|| (changed, Instant::now())));
+        listed.is_settled = since.elapsed() > TICK;
+        listed.others = self.directory.places()?;
+        listed.others.retain(|id| *id != self.id);
+        Ok(())
     }
 
     /// How often this process was woken, as it grows.
@@ -191,6 +225,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_comes_after_the_last_look_is_woken_and_who_left_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let one = hold(directory.path(), "a");
+        one.wake_others();
+        let settle = || {
+            let mut listed = one.listed.lock().unwrap();
+            let (_, since) = listed.changed.as_mut().unwrap();
+            *since = since.checked_sub(2 * TICK).unwrap();
+        };
+        settle();
+        one.wake_others();
+        assert!(one.listed.lock().unwrap().is_settled, "an old listing is believed");
+        let two = hold(directory.path(), "b");
+        let mut woken = two.woken();
+        one.wake_others();
+        woken.changed().await.unwrap();
+        assert!(!one.listed.lock().unwrap().is_settled, "a fresh one is not");
+        drop(two);
+        one.wake_others();
+        assert!(one.listed.lock().unwrap().others.is_empty());
+    }
+
+    #[tokio::test]
     async fn a_long_path_does_not_hinder() {
         let base = tempfile::tempdir().unwrap();
         let directory = base.path().join("d".repeat(200));
@@ -206,7 +263,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (one, two) = (hold(directory.path(), "a"), hold(directory.path(), "b"));
         let (hold_up, held) = std::sync::mpsc::channel::<()>();
-        let held = std::sync::Mutex::new(held);
+        let held = Mutex::new(held);
         two.on_wake(move || {
             let _ = held.lock().unwrap().recv();
         });
