@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
+use tokio::signal::unix::{SignalKind, signal};
 
 use measure::Plan;
 use report::Report;
@@ -143,7 +144,13 @@ async fn ssh(flags: &ArgMatches) -> Result<ExitCode> {
     };
     let home = tempfile::tempdir()?;
     let json = flags.get_one::<PathBuf>("json").map(PathBuf::as_path);
-    let reached = ssh::run(&plan, home.path(), json).await?;
+    let mut ended = signal(SignalKind::terminate())?;
+    // Whoever gives up leaves no server behind: what was started ends when its value is dropped.
+    let reached = tokio::select! {
+        reached = ssh::run(&plan, home.path(), json) => reached?,
+        _ = ended.recv() => bail!("ended by a signal"),
+        _ = tokio::signal::ctrl_c() => bail!("ended by a signal"),
+    };
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
