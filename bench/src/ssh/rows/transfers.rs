@@ -59,7 +59,7 @@ pub(super) async fn measure(row: Row, field: &Field, plan: &Plan, book: &mut Boo
                 let target = field.fresh(if way == Way::Up { &field.there } else { &field.here });
                 let took = mover.carry(field, port, way, [&content.path, &target]).await;
                 let took = took.with_context(|| format!("{}, {way:?}", who.name()))?;
-                content.check_and_remove(&target).with_context(|| who.name())?;
+                content.check(&target).with_context(|| who.name())?;
                 if round > 0 {
                     let [wall, cpu] = match way {
                         Way::Up => ["up, s", "up, CPU s"],
