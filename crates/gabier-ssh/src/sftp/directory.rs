@@ -33,16 +33,13 @@ impl Session {
         let mut in_flight: VecDeque<Pending> = std::iter::repeat_with(ask).take(IN_FLIGHT_START).collect();
         let mut wanted = IN_FLIGHT_START;
         let mut entries = Vec::new();
-        let mut is_complete = false;
-        while let Some(pending) = in_flight.pop_front() {
-            match pending.names().await? {
-                Some(names) if !is_complete => {
-                    entries.extend(names.into_iter().filter(|entry| !is_dots(entry)));
-                    wanted = (wanted * 2).min(IN_FLIGHT_MAX);
-                    in_flight.extend(std::iter::repeat_with(ask).take(wanted - in_flight.len()));
-                }
-                _ => is_complete = true,
-            }
+        // The first that has no names is the end: nothing is to be learnt from those behind it.
+        while let Some(pending) = in_flight.pop_front()
+            && let Some(names) = pending.names().await?
+        {
+            entries.extend(names.into_iter().filter(|entry| !is_dots(entry)));
+            wanted = (wanted * 2).min(IN_FLIGHT_MAX);
+            in_flight.extend(std::iter::repeat_with(ask).take(wanted - in_flight.len()));
         }
         Ok(entries)
     }
