@@ -3,10 +3,23 @@ local listed = {}
 -- What of a task of another make is shown as it came.
 local AS_IT_CAME = {'queue', 'tool', 'kind', 'owner', 'priority', 'max', 'retry', 'callback'}
 
--- Writes the record of a task and its indexes. `set` holds what a new task does not have by itself.
+-- Places among all tasks, taken for many at once.
+local last_seq, taken_seqs = 0, 0
+local function take_seqs(number)
+  if number > 0 then last_seq, taken_seqs = call('INCRBY', P .. 'seq', number), number end
+end
+
+local function next_seq()
+  if taken_seqs == 0 then take_seqs(1) end
+  taken_seqs = taken_seqs - 1
+  return text(last_seq - taken_seqs)
+end
+
+-- Writes the record of a task and its indexes. `set` holds what a new task does not have by itself. One that runs from
+-- the start is in no index of what runs yet.
 local function write(task, set)
-  local id, seq = task.id, call('INCR', P .. 'seq')
-  task.seq = text(seq)
+  local id = task.id
+  task.seq = next_seq()
   local facts = {}
   for i, name in ipairs(FACTS) do
     local value = task[name]
@@ -25,16 +38,13 @@ local function write(task, set)
       end
     end
   end
-  call('HSET', P .. 't:' .. id, 'state', task.state, 'facts', cmsgpack.pack(facts), 'fence', task.fence, 'attempt',
-    task.attempt, 'created', task.created, 'updated', NOW_TEXT, 'seq', task.seq, unpack(set))
-  index('all', id, task.seq)
+  call('HSET', P .. 't:' .. id, 'state', task.state, 'facts', cmsgpack.pack(facts), 'created', task.created, 'seq',
+    task.seq, unpack(set))
   index('owner:' .. task.owner, id, task.seq)
   index('tool:' .. task.tool, id, task.seq)
-  index('queue:' .. task.queue, id, task.seq)
   if task.alias then index('alias:' .. task.alias, id, task.seq) end
   if task.parent then index('parent:' .. task.parent, id, task.seq) end
   index('lex', id, '0')
-  index('lex:' .. task.owner, id, '0')
   if not listed[task.queue] then call('SADD', P .. 'queues', task.queue) end
   listed[task.queue] = true
   count(task, task.state, 1)
@@ -70,14 +80,26 @@ end
 -- What BullMQ's `addPrioritizedJob` does with a job that has no parent and is nobody's duplicate, for many: the counters
 -- and the order among those that wait move once, by `line_up`.
 local lined_up = {}
-local function add_ready_job(task, data)
+local function options_of(id, priority, attempts)
+  if string.find(id, '^[%w-]+$') then
+    return '{"jobId":"' .. id .. '","priority":' .. priority .. ',"attempts":' .. attempts .. '}'
+  end
+  return cjson.encode({jobId = id, priority = tonumber(priority), attempts = tonumber(attempts)})
+end
+
+-- Writes a ready job, with further fields, and gives its priority.
+local function write_job(task, data, ...)
   local keys, id = bull(task.queue), task.job
   local priority = text(priority_of(task))
-  call('HSET', keys.base .. id, 'name', task.tool, 'data', data, 'opts',
-    cjson.encode({jobId = id, priority = tonumber(priority), attempts = tonumber(task.max)}), 'timestamp', NOW_TEXT,
-    'delay', '0', 'priority', priority)
-  call('XADD', keys.events, '*', 'event', 'added', 'jobId', id, 'name', task.tool)
-  call('XADD', keys.events, 'MAXLEN', '~', meta(task.queue).events, '*', 'event', 'waiting', 'jobId', id)
+  call('HSET', keys.base .. id, 'name', task.tool, 'data', data, 'opts', options_of(id, priority, task.max),
+    'timestamp', NOW_TEXT, 'delay', '0', 'priority', priority, ...)
+  event(task.queue, '*', 'event', 'added', 'jobId', id, 'name', task.tool)
+  event(task.queue, 'MAXLEN', '~', meta(task.queue).events, '*', 'event', 'waiting', 'jobId', id)
+  return priority
+end
+
+local function add_ready_job(task, data)
+  local id, priority = task.job, write_job(task, data)
   local line = lined_up[task.queue] or {}
   lined_up[task.queue] = line
   line[#line + 1] = priority
@@ -87,7 +109,6 @@ end
 local function line_up()
   for queue, line in pairs(lined_up) do
     local keys, number = bull(queue), #line / 2
-    call('INCRBY', keys.id, number)
     local last = call('INCRBY', keys.pc, number)
     for i = 1, #line, 2 do
       line[i] = text(line[i] * 4294967296 + (last - number + (i + 1) / 2) % 4294967296)
@@ -98,13 +119,22 @@ local function line_up()
   lined_up = {}
 end
 
--- Takes a job that was just added out of what waits, for whoever added it.
-local function activate(task, worker, token, lease)
-  local keys = bull(task.queue)
-  call('ZREM', keys.prioritized, task.job)
-  call('LPUSH', keys.active, task.job)
-  call('SET', keys.base .. task.job .. ':lock', token, 'PX', lease)
-  call('XADD', keys.events, '*', 'event', 'active', 'jobId', task.job, 'prev', 'waiting')
-  call('HSET', keys.base .. task.job, 'processedOn', NOW, 'pb', worker)
-  call('HINCRBY', keys.base .. task.job, 'ats', 1)
+-- A job that whoever added it runs: what BullMQ does between adding it and its start, without its way through the line.
+local started = {}
+local function add_started_job(task, data, worker, token, lease)
+  local keys, id = bull(task.queue), task.job
+  write_job(task, data, 'processedOn', NOW_TEXT, 'pb', worker, 'ats', '1')
+  event(task.queue, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
+  call('SET', keys.base .. id .. ':lock', token, 'PX', lease)
+  local jobs = started[task.queue] or {}
+  started[task.queue] = jobs
+  jobs[#jobs + 1] = id
+end
+
+local function activate()
+  for queue, jobs in pairs(started) do
+    local keys = bull(queue)
+    for i = 1, #jobs, 4000 do call('LPUSH', keys.active, unpack(jobs, i, math.min(i + 3999, #jobs))) end
+  end
+  started = {}
 end

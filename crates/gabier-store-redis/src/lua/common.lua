@@ -19,19 +19,19 @@ local bury_job
 local FACTS = {'queue', 'tool', 'kind', 'owner', 'alias', 'parent', 'priority', 'max', 'retry', 'deadline', 'callback',
   'then', 'idem', 'job', 'foreign'}
 local FIELDS = {'state', 'facts', 'seq', 'created', 'fence', 'attempt', 'cancel', 'started', 'finished', 'token', 'out',
-  'dead', 'worker', 'due', 'nonce', 'parked', 'chain'}
+  'dead', 'worker', 'due', 'parked', 'chain'}
 local TERMINAL = {completed = true, partial = true, timed_out = true, failed = true, crashed = true, unknown = true,
   cancelled = true, expired = true}
 
 -- The task that these values of FIELDS are.
 local function task_of(id, values)
-  local state, facts, seq, created, fence, attempt, cancel, started, finished, token, out, dead, worker, due, nonce,
-    parked, chain = unpack(values)
+  local state, facts, seq, created, fence, attempt, cancel, started, finished, token, out, dead, worker, due, parked,
+    chain = unpack(values)
   if not state then return nil end
   facts = cmsgpack.unpack(facts)
-  return {id = id, state = state, seq = seq, created = created, fence = fence, attempt = attempt, cancel = cancel or nil,
-    started = started or nil, finished = finished or nil, token = token or nil, out = out or nil, dead = dead or nil,
-    worker = worker or nil, due = due or nil, nonce = nonce or nil, parked = parked or nil, chain = chain or nil,
+  return {id = id, state = state, seq = seq, created = created, fence = fence or '0', attempt = attempt or '0',
+    cancel = cancel or nil, started = started or nil, finished = finished or nil, token = token or nil,
+    out = out or nil, dead = dead or nil, worker = worker or nil, due = due or nil, parked = parked or nil, chain = chain or nil,
     queue = facts[1], tool = facts[2], kind = facts[3], owner = facts[4], alias = facts[5] or nil,
     parent = facts[6] or nil, priority = facts[7], max = facts[8], retry = facts[9], deadline = facts[10] or nil,
     callback = facts[11] or nil, ['then'] = facts[12] or nil, idem = facts[13] or nil, job = facts[14] or id,
@@ -77,8 +77,16 @@ local function tell(text)
   if not QUIET and told[#told] ~= text then table.insert(told, text) end
 end
 
-local function counter(task, state)
-  return task.queue .. '\0' .. task.tool .. '\0' .. task.kind .. '\0' .. state
+-- The name of the counter of a task's queue, tool, kind and state: 'n' and 'r' begin how many and how long they ran.
+local counters = {n = {}, r = {}}
+local function counter(what, task, state)
+  local known = counters[what][state]
+  if known and known.queue == task.queue and known.tool == task.tool and known.kind == task.kind then
+    return known.name
+  end
+  local name = what .. '\0' .. task.queue .. '\0' .. task.tool .. '\0' .. task.kind .. '\0' .. state
+  counters[what][state] = {queue = task.queue, tool = task.tool, kind = task.kind, name = name}
+  return name
 end
 
 -- Counters move once per call, however many tasks it is about.
@@ -126,6 +134,12 @@ local function flush_indexes()
   indexed = {}
 end
 
+-- Tells of a job in BullMQ's stream of events. How many of these are ours is kept: the others in the stream are not.
+local function event(queue, ...)
+  add('events', queue, 1)
+  call('XADD', bull(queue).events, ...)
+end
+
 local function flush()
   flush_indexes()
   if #told > 0 then call('PUBLISH', P .. 'changes', table.concat(told, '\0')) end
@@ -137,13 +151,13 @@ local function flush()
 end
 
 local function count(task, state, by)
-  local field = 'n\0' .. counter(task, state)
+  local field = counter('n', task, state)
   add('count', field, by)
   add('count:' .. task.owner, field, by)
 end
 
 local function ran(task, by)
-  local field = 'r\0' .. counter(task, task.state)
+  local field = counter('r', task, task.state)
   add('count', field, by)
   add('count:' .. task.owner, field, by)
 end
@@ -155,8 +169,9 @@ local function running(task, by)
   if task.alias then add('run', 'a:' .. task.alias, by) end
 end
 
--- Makes a task something else in our record and its indexes.
-local function become(task, state, set, unset)
+-- Makes a task something else in our record and its indexes. When that was last done shows in `updated`, or as the
+-- newest of its other moments.
+local function become(task, state, set, unset, has_moment)
   count(task, task.state, -1)
   count(task, state, 1)
   if task.state == 'running' then
@@ -171,7 +186,11 @@ local function become(task, state, set, unset)
       index('deadlines', task.id, task.deadline)
     end
   end
-  call('HSET', P .. 't:' .. task.id, 'state', state, 'updated', NOW_TEXT, unpack(set))
+  if not has_moment then
+    set[#set + 1] = 'updated'
+    set[#set + 1] = NOW_TEXT
+  end
+  call('HSET', P .. 't:' .. task.id, 'state', state, unpack(set))
   if unset then call('HDEL', P .. 't:' .. task.id, unpack(unset)) end
   task.state = state
   tell('t' .. task.id)
@@ -244,12 +263,11 @@ local function conclude(task, state, result, error, failure)
     task.chain = '1'
     index('unchained', task.id, task.seq)
   end
-  become(task, state, set, unset)
+  become(task, state, set, unset, true)
   task.finished = NOW_TEXT
   if task.started then ran(task, math.max(0, NOW - task.started)) end
   index('live', task.id, false)
   index('state:' .. state, task.id, task.seq)
-  index('ended', task.id, NOW_TEXT)
   if not task.foreign then add('open', task.queue, -1) end
   deliver(task, EVENT[state] or 'error')
   if task.dead then

@@ -53,7 +53,7 @@ while i <= #ARGV do
       retry = ARGV[i + 11], callback = ARGV[i + 12], ['then'] = ARGV[i + 13], idem = ARGV[i + 14], state = state,
       attempt = ARGV[i + 18], fence = ARGV[i + 19], created = ARGV[i + 20], finished = ARGV[i + 22],
       started = ARGV[i + 23]}
-    local set = {'asked', ARGV[i + 15], 'updated', ARGV[i + 21]}
+    local set = {'asked', ARGV[i + 15], 'attempt', task.attempt, 'fence', task.fence, 'updated', ARGV[i + 21]}
     for k, field in ipairs({'finished', 'started', 'due', 'lease', 'worker'}) do
       local value = ARGV[i + 21 + k]
       if value ~= '' then
@@ -83,7 +83,6 @@ while i <= #ARGV do
       call('HSET', keys.base .. task.job, 'finishedOn', task.finished, is_good and 'returnvalue' or 'failedReason',
         is_good and 'null' or state)
       call('ZADD', is_good and keys.completed or keys.failed, task.finished, task.job)
-      call('ZADD', P .. 'ended', task.finished, task.id)
       if task.started ~= '' then ran(task, math.max(0, task.finished - task.started)) end
       if ARGV[i + 27] == '1' then
         task.dead = '1'

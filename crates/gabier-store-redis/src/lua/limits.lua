@@ -1,11 +1,26 @@
 -- How many more tasks of a scope may start now; a huge number without a limit.
-local limits = {}
+local limits, is_unlimited = {}, false
 local function limit_of(scope)
+  if is_unlimited then return false end
   if limits[scope] == nil then
     local text = call('HGET', P .. 'limits', scope)
     limits[scope] = text and cjson.decode(text) or false
   end
   return limits[scope]
+end
+
+-- Whether no job of another kind than ours goes first in a queue: one without a priority, or one whose time has come.
+local function has_no_others(queue)
+  local keys = bull(queue)
+  return call('LLEN', keys.wait) == 0
+    and #call('ZRANGEBYSCORE', keys.delayed, 0, text((NOW + 1) * 4096 - 1), 'LIMIT', 0, 1) == 0
+end
+
+-- Whether what is first in a queue may start, whatever it is: by one look that tells it for most queues.
+local function is_free(queue)
+  local keys = bull(queue)
+  is_unlimited = call('EXISTS', P .. 'limits', P .. 'parked', keys.wait, keys.delayed) == 0
+  return is_unlimited
 end
 
 -- The tokens of a scope's bucket: they come in at the rate, and a tenth of a second's worth is kept, one at least.

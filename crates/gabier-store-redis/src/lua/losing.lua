@@ -8,8 +8,8 @@ local function reap_leases(most)
     else
       local keys = bull(task.queue)
       local lock = call('GET', keys.base .. task.job .. ':lock')
-      if lock and lock ~= task.token then
-        -- A worker of another make runs it, or has taken it over; its lock is what counts.
+      if lock and (lock ~= task.token or string.sub(task.worker or '', 1, 5) == 'bull:') then
+        -- A worker of another make runs it, or has taken it over; its lock is what counts, which it renews.
         call('ZADD', P .. 'leases', NOW + math.max(1, call('PTTL', keys.base .. task.job .. ':lock')), id)
       elseif call('EXISTS', keys.base .. task.job) == 0 or call('HEXISTS', keys.base .. task.job, 'finishedOn') == 1 then
         -- Another make's worker ended it: that is looked at by the sweep.

@@ -6,11 +6,9 @@ local function remove(id)
   local task = load(id)
   call('ZREM', P .. 'prunable', id)
   call('ZREM', P .. 'prunable:out', id)
-  call('ZREM', P .. 'ended', id)
   if not task then return end
   local keys = bull(task.queue)
-  for _, index in ipairs({'all', 'owner:' .. task.owner, 'tool:' .. task.tool, 'queue:' .. task.queue,
-    'state:' .. task.state, 'lex', 'lex:' .. task.owner}) do
+  for _, index in ipairs({'owner:' .. task.owner, 'tool:' .. task.tool, 'state:' .. task.state, 'lex'}) do
     call('ZREM', P .. index, id)
   end
   if task.alias then call('ZREM', P .. 'alias:' .. task.alias, id) end
@@ -44,7 +42,9 @@ for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'keyed', '-inf', NOW, 'LIMIT', 0,
 end
 flush_indexes()
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'prunable', '-inf', ARGV[1], 'LIMIT', 0, MOST)) do remove(id) end
-local many = math.min(MOST - gone, call('ZCARD', P .. 'ended') - tonumber(ARGV[2]))
+local ended = 0
+for state in pairs(TERMINAL) do ended = ended + call('ZCARD', P .. 'state:' .. state) end
+local many = math.min(MOST - gone, ended - tonumber(ARGV[2]))
 if many > 0 then
   for _, id in ipairs(call('ZRANGE', P .. 'prunable', 0, many - 1)) do remove(id) end
 end

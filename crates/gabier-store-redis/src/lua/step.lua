@@ -8,10 +8,21 @@ local LEASE_END = text(NOW + lease)
 if NOW > tonumber(ARGV[2]) then return {NOW} end
 
 local taken, claimed = {}, {}
+
+-- The record of a task as far as the end of an attempt needs it: one that runs has no other fields that matter.
+local HOT = {'state', 'facts', 'seq', 'created', 'fence', 'attempt', 'cancel', 'started', 'token', 'out'}
+local function load_running(id)
+  local state, facts, seq, created, fence, attempt, cancel, started, token, out = unpack(call('HMGET', P .. 't:' .. id,
+    unpack(HOT)))
+  if state ~= 'running' then return load(id) end
+  return task_of(id, {state, facts, seq, created, fence, attempt, cancel, started, false, token, out, false, worker,
+    false, false, false})
+end
+
 -- The lock token decides who may end an attempt. A lock that ran out while nobody took the job does no harm.
-local function release(task)
+local function release(task, lock)
   local keys = bull(task.queue)
-  local lock = call('GET', keys.base .. task.job .. ':lock')
+  if lock == nil then lock = call('GET', keys.base .. task.job .. ':lock') end
   if lock then return lock == task.token and task.token end
   if call('EXISTS', keys.base .. task.job) == 1 and call('LREM', keys.active, -1, task.job) == 0 then
     local found = call('ZREM', keys.prioritized, task.job) + call('ZREM', keys.delayed, task.job)
@@ -24,23 +35,22 @@ end
 
 -- What BullMQ's `moveToFinished` does with a job that has no parent, no children and no duplicates, for many: what they
 -- have in common is done once, by `leave`. False when it is another job.
-local leaving = {}
+local leaving, has_children = {}, false
 local function finish_plain_job(task, token, result)
   local keys, job = bull(task.queue), task.job
   local key = keys.base .. job
-  local name, parent, parent_data, duplicates, attempts = unpack(call('HMGET', key, 'name', 'parentKey', 'parent', 'deid',
-    'atm'))
-  if token == '0' or not name or parent or parent_data or duplicates then return false end
-  if call('EXISTS', key .. ':dependencies', key .. ':unsuccessful') > 0 then return false end
+  local name, parent, duplicates, attempts = unpack(call('HMGET', key, 'name', 'parentKey', 'deid', 'atm'))
+  if token == '0' or not name or parent or duplicates then return false end
+  if has_children and call('EXISTS', key .. ':dependencies', key .. ':unsuccessful') > 0 then return false end
   if call('LREM', keys.active, '-1', job) < 1 then return false end
   local gone = leaving[task.queue]
   if not gone then
     gone = {locks = {}, jobs = {}, scores = {}}
     leaving[task.queue] = gone
-    call('XTRIM', keys.events, 'MAXLEN', '~', meta(task.queue).events)
   end
   call('HSET', key, 'atm', text((attempts or 0) + 1), 'returnvalue', result, 'finishedOn', NOW_TEXT)
-  call('XADD', keys.events, '*', 'event', 'completed', 'jobId', job, 'returnvalue', result, 'prev', 'active')
+  event(task.queue, 'MAXLEN', '~', meta(task.queue).events, '*', 'event', 'completed', 'jobId', job, 'returnvalue',
+    result, 'prev', 'active')
   local size = #gone.jobs
   gone.jobs[size + 1], gone.locks[size + 1] = job, key .. ':lock'
   gone.scores[2 * size + 1], gone.scores[2 * size + 2] = NOW_TEXT, job
@@ -53,8 +63,8 @@ local function leave()
     call('DEL', unpack(gone.locks))
     call('SREM', keys.stalled, unpack(gone.jobs))
     call('ZADD', keys.completed, unpack(gone.scores))
-    if call('LLEN', keys.wait) + call('LLEN', keys.active) + call('ZCARD', keys.prioritized) == 0 then
-      call('XADD', keys.events, '*', 'event', 'drained')
+    if call('EXISTS', keys.prioritized, keys.active, keys.wait) == 0 then
+      event(left, '*', 'event', 'drained')
     end
   end
 end
@@ -79,12 +89,12 @@ local function finish(task, token, state, result, err, failure, reason)
   return true
 end
 
-local function stop(task, i)
+local function stop(task, i, lock)
   if not task or task.state ~= 'running' or task.fence ~= ARGV[i + 1] then
     -- Repeated since the answer was lost: what this very call did counts as done.
     return task and ARGV[7] == '1' and call('HGET', P .. 't:' .. task.id, 'ended') == nonce
   end
-  local token = release(task)
+  local token = release(task, lock)
   if not token then return false end
   if ARGV[i + 2] ~= 'finish' then call('HSET', P .. 't:' .. task.id, 'ended', nonce) end
   local how, keys = ARGV[i + 2], bull(task.queue)
@@ -120,17 +130,50 @@ local function stop(task, i)
   return true
 end
 
-for i = 9, 8 + tonumber(ARGV[8]) * WIDTH, WIDTH do
-  table.insert(taken, stop(load(ARGV[i]), i) and 1 or 0)
+-- What is asked of every job is asked for all at once, before any of them changes.
+local function stop_all(number)
+  local tasks, locks, names, below, seen = {}, {}, {}, {}, {}
+  for n = 1, number do
+    local id = ARGV[9 + (n - 1) * WIDTH]
+    local task = not seen[id] and load_running(id) or nil
+    seen[id] = true
+    tasks[n] = task or false
+    local key = task and bull(task.queue).base .. task.job or P .. 'none'
+    names[n], below[2 * n - 1], below[2 * n] = key .. ':lock', key .. ':dependencies', key .. ':unsuccessful'
+  end
+  for n = 1, number, 2000 do
+    local last = math.min(n + 1999, number)
+    for k, lock in ipairs(call('MGET', unpack(names, n, last))) do locks[n + k - 1] = lock end
+    has_children = has_children or call('EXISTS', unpack(below, 2 * n - 1, 2 * last)) > 0
+  end
+  for n = 1, number do
+    local i = 9 + (n - 1) * WIDTH
+    local is_stopped
+    if tasks[n] then is_stopped = stop(tasks[n], i, locks[n]) else is_stopped = stop(load(ARGV[i]), i) end
+    taken[n] = is_stopped and 1 or 0
+  end
 end
+
+stop_all(tonumber(ARGV[8]))
 leave()
 flush_indexes()
 
 -- What a claimed task is shown with, beside what scripts work with.
-local SHOWN = {'asked', 'cancel', 'dead', 'progress', 'error', 'questions', 'answers', 'raw', 'updated', 'lease'}
+local SHOWN = {'asked', 'cancel', 'dead', 'progress', 'error', 'questions', 'answers', 'raw', 'lease'}
 local WHOLE = {unpack(FIELDS)}
 for _, field in ipairs(SHOWN) do table.insert(WHOLE, field) end
 local FOREIGN = {'queue', 'tool', 'kind', 'owner', 'priority', 'max', 'retry', 'callback'}
+
+-- One that never started has told nothing yet.
+local function load_new(id)
+  local asked, state, facts, seq, created, fence, due = unpack(call('HMGET', P .. 't:' .. id, 'asked', 'state', 'facts',
+    'seq', 'created', 'fence', 'due'))
+  if not state or fence or not asked then return nil end
+  local task = task_of(id, {state, facts, seq, created, '0', '0', false, false, false, false, false, false, false, due,
+    false, false})
+  task.asked, task.is_new = asked, true
+  return task
+end
 
 local function load_whole(id)
   local values = call('HMGET', P .. 't:' .. id, unpack(WHOLE))
@@ -141,7 +184,7 @@ end
 
 local function give(task)
   local shown = {'state', 'running', 'fence', task.fence, 'attempt', task.attempt, 'worker', task.worker, 'lease',
-    task.lease, 'created', task.created, 'started', task.started, 'updated', task.updated}
+    task.lease, 'created', task.created, 'started', task.started}
   local size = #shown
   local function put(fields, number)
     for i = 1, number do
@@ -152,7 +195,7 @@ local function give(task)
       end
     end
   end
-  put(SHOWN, 8)
+  if task.is_new then put(SHOWN, 1) else put(SHOWN, 8) end
   if task.foreign then put(FOREIGN, #FOREIGN) end
   local number = #claimed
   claimed[number + 1], claimed[number + 2] = task.id, shown
@@ -160,7 +203,7 @@ end
 
 if ARGV[7] == '1' then
   for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, -1)) do
-    if call('HGET', P .. 't:' .. id, 'nonce') == nonce then
+    if string.find(call('HGET', P .. 't:' .. id, 'token') or '', ':' .. nonce .. ':', 1, true) then
       give(load_whole(id))
       want = want - 1
     end
@@ -192,8 +235,8 @@ local function start(task, token)
   task.fence, task.attempt, task.worker = text(task.fence + 1), text(task.attempt + 1), worker
   task.lease = LEASE_END
   become(task, 'running', {'fence', task.fence, 'attempt', task.attempt, 'worker', worker, 'lease', LEASE_END, 'token',
-    token, 'started', NOW_TEXT, 'nonce', nonce}, task.due and {'due'})
-  task.started, task.updated = NOW_TEXT, NOW_TEXT
+    token, 'started', NOW_TEXT}, task.due and {'due'}, true)
+  task.started = NOW_TEXT
   index('leases', task.id, LEASE_END)
   spend('q:' .. task.queue)
   spend('t:' .. task.tool)
@@ -210,24 +253,29 @@ local function is_plain(task)
     and not (task.alias and limit_of('a:' .. task.alias))
 end
 
+-- Whether nothing is limited, parked, delayed or without a priority.
+local is_quiet
+
 -- What BullMQ's `moveToActive` does with jobs of a queue without limits of its own, for many, as long as they are plain.
--- Gives how many.
+-- Gives how many, and whether nothing else waits.
 local number = 0
 local function claim_plain()
   local keys, before = bull(queue), number
-  if not meta(queue).is_plain or call('LLEN', keys.wait) > 0
-    or #call('ZRANGEBYSCORE', keys.delayed, 0, text((NOW + 1) * 4096 - 1), 'LIMIT', 0, 1) > 0 then
-    return 0
-  end
-  local jobs = {}
-  for _, job in ipairs(call('ZRANGE', keys.prioritized, 0, math.min(want, 1000) - 1)) do
-    local task = string.match(job, '^%x%x%x%x%x%x%x%x%-') and load_whole(job)
+  if not meta(queue).is_plain or not is_quiet and not has_no_others(queue) then return 0, false end
+  local jobs, most = {}, math.min(want, 1000)
+  local first = call('ZRANGE', keys.prioritized, 0, most - 1)
+  for _, job in ipairs(first) do
+    local task = string.match(job, '^%x%x%x%x%x%x%x%x%-') and (load_new(job) or load_whole(job))
     if not is_plain(task) then break end
     local key, token = keys.base .. job, worker .. ':' .. nonce .. ':' .. number
     call('SET', key .. ':lock', token, 'PX', ARGV[6])
-    call('XADD', keys.events, '*', 'event', 'active', 'jobId', job, 'prev', 'waiting')
-    call('HSET', key, 'processedOn', NOW_TEXT, 'pb', worker)
-    call('HINCRBY', key, 'ats', '1')
+    event(queue, '*', 'event', 'active', 'jobId', job, 'prev', 'waiting')
+    if task.is_new then
+      call('HSET', key, 'processedOn', NOW_TEXT, 'pb', worker, 'ats', '1')
+    else
+      call('HSET', key, 'processedOn', NOW_TEXT, 'pb', worker)
+      call('HINCRBY', key, 'ats', '1')
+    end
     start(task, token)
     number = number + 1
     jobs[number - before] = job
@@ -237,7 +285,7 @@ local function claim_plain()
     call('LPUSH', keys.active, unpack(jobs))
     call('ZADD', keys.marker, 0, '0')
   end
-  return number - before
+  return number - before, #first < most and number - before == #first
 end
 
 -- Claims one job and does with it what its record says; gives whether there may be more.
@@ -276,12 +324,17 @@ end
 
 reap_leases(100)
 if want > 0 then
-  for _, scope in ipairs(call('SMEMBERS', P .. 'parked')) do unpark(scope, want) end
-  want = math.min(want, capacity('q:' .. queue))
+  is_quiet = is_free(queue)
+  if not is_quiet then
+    for _, scope in ipairs(call('SMEMBERS', P .. 'parked')) do unpark(scope, want) end
+    want = math.min(want, capacity('q:' .. queue))
+  end
   local may_be_plain = true
   while want > 0 and number < 3000 do
-    may_be_plain = may_be_plain and claim_plain() > 0
-    if want > 0 and not claim() then break end
+    local more, is_all = 0, false
+    if may_be_plain then more, is_all = claim_plain() end
+    may_be_plain = more > 0
+    if want > 0 and (is_all or not claim()) then break end
   end
 end
 return {NOW, taken, claimed}

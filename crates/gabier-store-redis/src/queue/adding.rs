@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gabier_store::queue::{Enqueued, NewTask, TaskId};
+use gabier_store::queue::{Enqueued, Ms, NewTask, Offered, TaskId, WorkerId};
 use gabier_store::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
@@ -37,7 +37,28 @@ struct Waiting {
 struct Batch {
     tasks: usize,
     args: Vec<Vec<u8>>,
-    reply: oneshot::Sender<Result<Vec<Enqueued>>>,
+    reply: oneshot::Sender<Result<Vec<Offered>>>,
+}
+
+/// Who may have a task from the start.
+enum Starter<'a> {
+    /// Nobody.
+    Nobody,
+    /// Whoever claims it.
+    Claimer(&'a WorkerId, Ms),
+    /// A worker with a place for it, if nothing else could start before it.
+    Idle(&'a WorkerId, Ms),
+}
+
+impl Starter<'_> {
+    /// What it is to the script.
+    fn args(&self) -> [Vec<u8>; 3] {
+        match self {
+            Self::Nobody => [bytes(""), bytes(0), bytes("")],
+            Self::Claimer(worker, lease) => [bytes(&worker.0), bytes(lease), bytes("")],
+            Self::Idle(worker, lease) => [bytes(&worker.0), bytes(lease), bytes("idle")],
+        }
+    }
 }
 
 impl Adding {
@@ -49,13 +70,33 @@ impl Adding {
     pub(super) async fn add(self: &Arc<Self>, tasks: &[NewTask], limit: usize) -> Result<Vec<Enqueued>> {
         let mut args = vec![nonce()?, bytes(limit), bytes(tasks.len())];
         for task in tasks {
+            let claim = task.claim.as_ref();
+            let starter = claim.map_or(Starter::Nobody, |(worker, lease)| Starter::Claimer(worker, *lease));
             args.extend(described(task)?);
-            let (worker, lease) =
-                task.claim.as_ref().map(|(worker, lease)| (worker.0.as_str(), *lease)).unzip();
-            args.extend([bytes(worker.unwrap_or_default()), bytes(lease.unwrap_or(0))]);
+            args.extend(starter.args());
         }
+        let added = self.add_batch(tasks.len(), args).await?;
+        Ok(added.into_iter().map(|offered| offered.added).collect())
+    }
+
+    /// Adds a task that a worker has a place for.
+    pub(super) async fn offer(
+        self: &Arc<Self>,
+        task: &NewTask,
+        limit: usize,
+        worker: &WorkerId,
+        lease: Ms,
+    ) -> Result<Offered> {
+        let mut args = vec![nonce()?, bytes(limit), bytes(1)];
+        args.extend(described(task)?);
+        args.extend(Starter::Idle(worker, lease).args());
+        let added = self.add_batch(1, args).await?.pop();
+        added.ok_or_else(|| damaged("add a task: the script gave nothing"))
+    }
+
+    async fn add_batch(self: &Arc<Self>, tasks: usize, args: Vec<Vec<u8>>) -> Result<Vec<Offered>> {
         let (reply, answer) = oneshot::channel();
-        if self.wait(Batch { tasks: tasks.len(), args, reply }) {
+        if self.wait(Batch { tasks, args, reply }) {
             let adding = Arc::clone(self);
             tokio::spawn(async move { adding.send().await });
         }
@@ -116,7 +157,7 @@ impl Adding {
 }
 
 /// Gives every caller its answer.
-fn answer(replies: Vec<oneshot::Sender<Result<Vec<Enqueued>>>>, answers: Result<Vec<Vec<String>>>) {
+fn answer(replies: Vec<oneshot::Sender<Result<Vec<Offered>>>>, answers: Result<Vec<Vec<String>>>) {
     let answers = answers.and_then(|answers| {
         let fits = answers.len() == replies.len();
         fits.then_some(answers).ok_or_else(|| damaged("add tasks: the script answered for other callers"))
@@ -137,7 +178,7 @@ fn answer(replies: Vec<oneshot::Sender<Result<Vec<Enqueued>>>>, answers: Result<
 }
 
 /// What a caller's answer says.
-fn added(answer: &[String]) -> Result<Vec<Enqueued>> {
+fn added(answer: &[String]) -> Result<Vec<Offered>> {
     let Some((word, rest)) = answer.split_first() else {
         return Err(damaged("add tasks: the script gave nothing"));
     };
@@ -151,7 +192,8 @@ fn added(answer: &[String]) -> Result<Vec<Enqueued>> {
     }
     let pairs = rest.chunks_exact(2).map(|pair| {
         let id = TaskId::new(pair[1].as_str());
-        if pair[0] == "new" { Enqueued::New(id) } else { Enqueued::Existing(id) }
+        let added = if pair[0] == "existing" { Enqueued::Existing(id) } else { Enqueued::New(id) };
+        Offered { added, is_claimed: pair[0] == "claimed" }
     });
     Ok(pairs.collect())
 }

@@ -4,8 +4,8 @@ use futures::future::BoxFuture;
 use gabier_store::queue::rules::line_ends;
 use gabier_store::queue::{
     CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, Enqueued, Fence, Filter, Held, Limit, Ms,
-    NewTask, Notes, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped, Stream, Task,
-    TaskChange, TaskId, WorkerId,
+    NewTask, Notes, Offered, Output, OutputRange, Page, Retention, Scope, State, Stats, Step, Stepped,
+    Stream, Task, TaskChange, TaskId, WorkerId,
 };
 use gabier_store::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
@@ -36,6 +36,21 @@ impl gabier_store::queue::Queue for Queue {
             }
             self.adding.add(&batch, limit).await
         })
+    }
+
+    fn takes_offers(&self) -> bool {
+        true
+    }
+
+    fn offer(
+        &self,
+        task: NewTask,
+        limit: usize,
+        worker: &WorkerId,
+        lease: Ms,
+    ) -> BoxFuture<'_, Result<Offered>> {
+        let worker = worker.clone();
+        Box::pin(async move { self.adding.offer(&task, limit, &worker, lease).await })
     }
 
     fn step(&self, step: Step) -> BoxFuture<'_, Result<Stepped>> {
@@ -189,22 +204,8 @@ impl gabier_store::queue::Queue for Queue {
     }
 
     fn complete(&self, owner: Option<&str>, prefix: &str) -> BoxFuture<'_, Result<Vec<TaskId>>> {
-        let index = owner.map_or_else(|| "lex".to_owned(), |owner| format!("lex:{owner}"));
-        let (from, mut to) = (bytes(format!("[{prefix}")), bytes(format!("({prefix}")));
-        to.push(0xff);
-        Box::pin(async move {
-            let mut asked = redis::pipe();
-            asked
-                .cmd("ZRANGEBYLEX")
-                .arg(format!("{PREFIX}{index}"))
-                .arg(from)
-                .arg(to)
-                .arg("LIMIT")
-                .arg(0)
-                .arg(2);
-            let (ids,): (Vec<String>,) = self.link.ask("look for a task", &asked).await?;
-            Ok(ids.into_iter().map(TaskId::new).collect())
-        })
+        let (owner, prefix) = (owner.map(str::to_owned), prefix.to_owned());
+        Box::pin(async move { self.starting_with(owner.as_deref(), &prefix).await })
     }
 
     fn list(

@@ -81,6 +81,36 @@ impl Queue {
         Ok(Page { items: found.into_iter().map(|(_, task)| task).collect(), next })
     }
 
+    /// The first two ids that start with a prefix, of one owner or all.
+    pub(super) async fn starting_with(&self, owner: Option<&str>, prefix: &str) -> Result<Vec<TaskId>> {
+        let (mut from, mut found) = (format!("[{prefix}").into_bytes(), Vec::new());
+        let mut to = format!("({prefix}").into_bytes();
+        to.push(0xff);
+        loop {
+            let mut asked = redis::pipe();
+            asked.cmd("ZRANGEBYLEX").arg(format!("{PREFIX}lex")).arg(from).arg(&to);
+            asked.arg("LIMIT").arg(0).arg(LOOK);
+            let (ids,): (Vec<String>,) = self.link.ask("look for a task", &asked).await?;
+            let Some(last) = ids.last() else { return Ok(found) };
+            let is_end = ids.len() < LOOK;
+            from = format!("({last}").into_bytes();
+            found.extend(self.owned(owner, ids).await?.into_iter().map(TaskId::new));
+            if is_end || found.len() >= 2 {
+                found.truncate(2);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Those of some tasks that are an owner's.
+    async fn owned(&self, owner: Option<&str>, ids: Vec<String>) -> Result<Vec<String>> {
+        let Some(owner) = owner else { return Ok(ids) };
+        let mut asked = redis::pipe();
+        asked.cmd("ZMSCORE").arg(format!("{PREFIX}owner:{owner}")).arg(&ids);
+        let (places,): (Vec<Option<u64>>,) = self.link.ask("look for a task", &asked).await?;
+        Ok(ids.into_iter().zip(places).filter_map(|(id, place)| place.map(|_| id)).collect())
+    }
+
     /// The records of tasks, in the order of their ids; unknown ones are left out.
     pub(super) async fn tasks(&self, ids: &[String]) -> Result<Vec<Task>> {
         let records = self.records("t:", ids).await?;
@@ -120,11 +150,12 @@ impl Queue {
             one("alias", filter.alias.as_deref()),
             one("owner", filter.owner.as_deref()),
             one("tool", filter.tool.as_deref()),
-            one("queue", filter.queue.as_deref()),
         ];
         let choices: Vec<_> = choices.into_iter().flatten().collect();
         if choices.is_empty() {
-            return Ok(vec![format!("{PREFIX}all")]);
+            let ended = State::ALL.into_iter().filter(|state| state.is_terminal());
+            let indexes = ended.map(|state| format!("{PREFIX}state:{state}"));
+            return Ok(indexes.chain([format!("{PREFIX}live")]).collect());
         }
         let mut asked = redis::pipe();
         for index in choices.iter().flatten() {

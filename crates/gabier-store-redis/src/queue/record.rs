@@ -138,6 +138,8 @@ pub(crate) fn task(id: &str, fields: &Fields) -> Result<Task> {
     let object = |name: &str| Ok::<_, Error>(read.json::<Map<_, _>>(name)?.unwrap_or_default());
     // A record keeps who held the task last.
     let is_held = state == State::Running;
+    let created = read.number("created")?.ok_or_else(|| unreadable(id, "created"))?;
+    let (started, finished) = (read.number("started")?, read.number("finished")?);
     Ok(Task {
         asked: read.asked()?,
         state,
@@ -153,10 +155,11 @@ pub(crate) fn task(id: &str, fields: &Fields) -> Result<Task> {
         questions: object("questions")?,
         answers: object("answers")?,
         dead_letter: fields.contains_key("dead"),
-        created: read.number("created")?.ok_or_else(|| unreadable(id, "created"))?,
-        started: read.number("started")?,
-        finished: read.number("finished")?,
-        updated: read.number("updated")?.ok_or_else(|| unreadable(id, "updated"))?,
+        created,
+        started,
+        finished,
+        // What changed with one of the others is not written twice.
+        updated: created.max(read.number("updated")?.max(started).max(finished).unwrap_or(created)),
     })
 }
 

@@ -52,7 +52,7 @@ macro_rules! script {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!(["addPrioritizedJob-9", "addDelayedJob-6"], ["adding"], "enqueue"),
+            enqueue: script!(["addPrioritizedJob-9", "addDelayedJob-6"], ["adding", "limits"], "enqueue"),
             step: script!(
                 [
                     "moveToActive-11",

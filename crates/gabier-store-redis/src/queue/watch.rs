@@ -81,7 +81,8 @@ impl Drop for Watch {
 /// Where the reading of each queue's events stands.
 struct Seen {
     last: BTreeMap<String, String>,
-    swept: BTreeMap<String, Ms>,
+    /// When each was compared with our records, and how many events of others it had then.
+    swept: BTreeMap<String, (Ms, String)>,
     unswept: BTreeSet<String>,
     sweep: Instant,
     round: Option<Instant>,
@@ -155,10 +156,14 @@ impl Shared {
     }
 
     fn sweep(&self, connection: &mut Connection, queue: &str, seen: &mut Seen) -> RedisResult<()> {
-        let since = seen.swept.get(queue).copied().unwrap_or(0);
-        let since = if since == 0 { now(connection)? } else { since } - OVERLAP;
-        let (now, _changed): (Ms, u64) = self.scripts.sweep.arg(queue).arg(since).invoke(connection)?;
-        seen.swept.insert(queue.to_owned(), now);
+        let (last, others) = match seen.swept.get(queue) {
+            Some((last, others)) => (*last, others.as_str()),
+            None => (now(connection)?, ""),
+        };
+        let mut script = self.scripts.sweep.arg(queue);
+        let (now, _changed, others): (Ms, u64, String) =
+            script.arg(last - OVERLAP).arg(others).invoke(connection)?;
+        seen.swept.insert(queue.to_owned(), (now, others));
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub use filter::{Cursor, Filter, Order, Page};
 pub use state::State;
 pub use task::{Fence, NewTask, Progress, Task, TaskId, Then, ThenOn, WorkerId};
 
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// Milliseconds: a moment since 1970 by the store's clock, or a length of time.
 pub type Ms = i64;
@@ -38,6 +38,28 @@ pub trait Queue: Send + Sync + 'static {
     /// Fails with `Full` when the store has no room, and with `Conflict` when an id is taken, or when more than `limit`
     /// tasks of a queue would not have ended (`QUEUE_FULL`); `limit` 0 means none. Nothing is added then.
     fn enqueue(&self, batch: Vec<NewTask>, limit: usize) -> BoxFuture<'_, Result<Vec<Enqueued>>>;
+
+    /// Whether [`Queue::offer`] ever starts a task.
+    fn takes_offers(&self) -> bool {
+        false
+    }
+
+    /// Adds one task as [`Queue::enqueue`] does, for a worker that has a place for it. A store may start it in the same
+    /// commit, as its first attempt under its first fence, if a step of that worker would have claimed it next.
+    fn offer(
+        &self,
+        task: NewTask,
+        limit: usize,
+        _worker: &WorkerId,
+        _lease: Ms,
+    ) -> BoxFuture<'_, Result<Offered>> {
+        let added = self.enqueue(vec![task], limit);
+        Box::pin(async move {
+            let added = added.await?.pop();
+            let added = added.ok_or_else(|| Error::new(ErrorKind::Damaged, "add a task: no answer"))?;
+            Ok(Offered { added, is_claimed: false })
+        })
+    }
 
     /// Ends attempts and claims new ones, in one commit: the start of a claimed task is durable when this resolves.
     ///
@@ -153,6 +175,15 @@ pub enum Enqueued {
     New(TaskId),
     /// An earlier one with the same idempotency key stands for it.
     Existing(TaskId),
+}
+
+/// What became of a task that a worker had a place for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Whether it was added.
+    pub added: Enqueued,
+    /// Whether the worker holds it from now on.
+    pub is_claimed: bool,
 }
 
 /// What a worker ends and what it wants next.

@@ -4,9 +4,9 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::Trial;
-use super::support::{LONG, QUEUE, add, claim_ids, ended, fresh, get, task, worker};
+use super::support::{LONG, QUEUE, add, claim_ids, claim_one, ended, fresh, get, task, worker};
 use crate::ErrorKind;
-use crate::queue::{End, Ended, Enqueued, Fence, NewTask, State, Step, Then, ThenOn};
+use crate::queue::{End, Ended, Enqueued, Fence, Limit, NewTask, Offered, Scope, State, Step, Then, ThenOn};
 
 const DAY: i64 = 86_400_000;
 
@@ -145,6 +145,45 @@ pub(super) async fn a_task_may_start_claimed(trial: &dyn Trial) {
     assert!(claim_ids(&*queue, 10).await.is_empty());
     super::support::finished(&*queue, &got, State::Completed).await;
     assert_eq!(get(&*queue, &id).await.state, State::Completed);
+}
+
+pub(super) async fn an_offered_task_starts_only_where_it_would_be_the_next(trial: &dyn Trial) {
+    let queue = trial.open().await;
+    let offer = |task: NewTask, limit| queue.offer(task, limit, &worker("w1"), LONG);
+    let keyed = NewTask { idempotency_key: Some("k".to_owned()), ..task() };
+    let id = keyed.id.clone();
+    let first = offer(keyed.clone(), 0).await.expect("offer");
+    assert_eq!(first.added, Enqueued::New(id.clone()));
+    let held = if first.is_claimed { get(&*queue, &id).await } else { claim_one(&*queue, LONG).await };
+    assert_eq!((held.state, held.attempt, held.fence), (State::Running, 1, Fence(1)));
+    assert_eq!((held.worker.clone(), held.asked.clone()), (Some(worker("w1")), keyed));
+    assert!(held.lease_until.is_some_and(|until| until >= held.created + LONG));
+    assert!(claim_ids(&*queue, 10).await.is_empty(), "it started once");
+    let again = NewTask { idempotency_key: Some("k".to_owned()), ..task() };
+    let again = offer(again, 0).await.expect("offer");
+    assert_eq!(again, Offered { added: Enqueued::Existing(id.clone()), is_claimed: false });
+    let refused = offer(task(), 1).await.expect_err("the queue is full");
+    assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+    super::support::finished(&*queue, &held, State::Completed).await;
+
+    let older = add(&*queue, task()).await;
+    let (younger, later) = (task(), NewTask { run_at: Some(held.created + LONG), ..task() });
+    let ids = [older, younger.id.clone()];
+    assert!(!offer(younger, 0).await.expect("offer").is_claimed, "another goes first");
+    assert!(!offer(later, 0).await.expect("offer").is_claimed, "its time has not come");
+    assert_eq!(claim_ids(&*queue, 10).await, ids);
+    queue.pause(QUEUE, true).await.expect("pause");
+    let paused = task();
+    let id = paused.id.clone();
+    assert!(!offer(paused, 0).await.expect("offer").is_claimed, "nothing starts now");
+    queue.pause(QUEUE, false).await.expect("resume");
+    assert_eq!(claim_ids(&*queue, 10).await, [id]);
+    let limit = Limit { running: Some(1), per_second: None };
+    queue.limit(Scope::Tool("single".to_owned()), Some(limit)).await.expect("limit");
+    let single = || NewTask { tool: "single".to_owned(), ..task() };
+    let offered = [offer(single(), 0).await.expect("offer"), offer(single(), 0).await.expect("offer")];
+    let started = offered.iter().filter(|offered| offered.is_claimed).count();
+    assert_eq!(started + claim_ids(&*queue, 10).await.len(), 1, "one may run at once");
 }
 
 pub(super) async fn a_task_may_start_later(trial: &dyn Trial) {

@@ -45,6 +45,7 @@ pub async fn holds<T: Trial>(mut empty: impl AsyncFnMut() -> T) {
     adding::of_racing_calls_with_one_key_one_adds(&empty().await).await;
     adding::a_full_queue_takes_nothing(&empty().await).await;
     adding::a_task_may_start_claimed(&empty().await).await;
+    adding::an_offered_task_starts_only_where_it_would_be_the_next(&empty().await).await;
     adding::a_task_may_start_later(&empty().await).await;
     adding::big_arguments_and_results_come_back_whole(&empty().await).await;
 
