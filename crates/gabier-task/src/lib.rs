@@ -20,6 +20,7 @@ mod limits;
 pub mod manage;
 mod output;
 mod part;
+mod places;
 mod plan;
 mod retry;
 mod schedule;

@@ -20,6 +20,7 @@ use crate::follow::{Follow, unknown};
 use crate::kept;
 use crate::lease::Stop;
 use crate::output::whole_lines_from;
+use crate::places::{Claimed, Place};
 use crate::plan::is_background;
 use crate::tasks::{CALLS, Engine, Tasks};
 
@@ -70,7 +71,13 @@ impl Engine {
         if background {
             let written = Task::added(task.clone(), self.now_ms());
             // Who does not wait is given the id, however soon the work ends.
-            return match self.enqueue(&backing, task).await? {
+            let may_start = backing.queue.takes_offers() && task.run_at.is_none() && self.is_worker(&backing);
+            let place = if may_start { self.places.reserve() } else { None };
+            let stored = match place {
+                Some(place) => self.offer(&backing, task, place).await?,
+                None => self.enqueue(&backing, task).await?,
+            };
+            return match stored {
                 Enqueued::New(_) => Ok(self.id_given(&backing, &work, &written)),
                 Enqueued::Existing(id) => self.handle(&backing, &work, &self.read(&backing, &id).await?),
             };
@@ -104,13 +111,41 @@ impl Engine {
         match answer {
             Ok(mut stored) if stored.len() == 1 => Ok(stored.remove(0)),
             Ok(_) => Err(Error::internal("the store answered for another number of tasks")),
-            Err(error) if error.kind() == ErrorKind::Conflict => Err(Error::new(
-                ErrorKind::QueueFull,
-                format!("the queue {queue} holds {limit} tasks that have not ended"),
-            )
-            .with("queue", queue)
-            .with("retry_after_ms", FULL_MS)),
-            Err(error) => Err(error),
+            Err(error) => Err(full(error, &queue, limit)),
+        }
+    }
+
+    /// Writes a task that a place is reserved for, durably; it starts there if the store claims it at once. Once that
+    /// was asked for it is seen through, whether its caller waits or not.
+    async fn offer(self: &Arc<Self>, backing: &Backing, task: NewTask, place: Place) -> Result<Enqueued> {
+        let limit = self.settings.max_queue as usize;
+        let queue = task.queue.clone();
+        let (tell, told) = oneshot::channel();
+        let (engine, backing) = (Arc::clone(self), backing.clone());
+        self.running.spawn(async move {
+            let (asked, lease) = (engine.clock.monotonic(), engine.settings.lease_ms());
+            let claim = Some((backing.worker.clone(), lease));
+            let started = Task::added(NewTask { claim, ..task.clone() }, engine.now_ms());
+            let answer = backing.queue.offer(task, limit, &backing.worker, lease).await;
+            if answer.as_ref().is_ok_and(|offered| offered.is_claimed) {
+                engine.begin(&backing, place, Claimed { task: started, asked });
+            } else {
+                engine.places.set_idle(false);
+            }
+            let _ = tell.send(answer.map(|offered| offered.added));
+        });
+        let ending =
+            || gabier_store::Error::new(gabier_store::ErrorKind::Unavailable, "the process is ending");
+        let answer = async { told.await.unwrap_or_else(|_| Err(ending())) };
+        self.ask("writing a task", answer).await.map_err(|error| full(error, &queue, limit))
+    }
+
+    /// Starts what was claimed when it was added.
+    fn begin(self: &Arc<Self>, backing: &Backing, place: Place, claimed: Claimed) {
+        if let Some(refused) = place.fill(claimed) {
+            // The desk has gone since; the task is ours all the same.
+            let Claimed { task, asked } = *refused;
+            drop(self.spawn_attempt(backing, Start { task, asked, secrets: None, live: Live::default() }));
         }
     }
 
@@ -294,6 +329,15 @@ impl Engine {
     pub(crate) fn follow(&self, backing: &Backing, id: &TaskId) -> Follow {
         Follow::new(Arc::clone(&backing.queue), Arc::clone(&self.clock), id.clone())
     }
+}
+
+/// What a caller hears when a task was not written.
+fn full(error: Error, queue: &str, limit: usize) -> Error {
+    if error.kind() != ErrorKind::Conflict {
+        return error;
+    }
+    let message = format!("the queue {queue} holds {limit} tasks that have not ended");
+    Error::new(ErrorKind::QueueFull, message).with("queue", queue).with("retry_after_ms", FULL_MS)
 }
 
 /// The answer of an attempt in this process; none where that attempt was not the last one: the store tells the rest.

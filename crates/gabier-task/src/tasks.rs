@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backing::{Backing, Open, Role, store_error};
 use crate::lease::Leases;
+use crate::places::Places;
 use crate::settings::Settings;
 
 /// The queue of background tasks.
@@ -40,6 +41,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) egress: Option<Arc<Egress>>,
     pub(crate) leases: Leases,
+    /// The places for background tasks.
+    pub(crate) places: Places,
     /// What runs in this process.
     pub(crate) running: TaskTracker,
     /// What keeps it alive.
@@ -66,6 +69,7 @@ impl Tasks {
             clock,
             egress,
             leases,
+            places: Places::default(),
             running: TaskTracker::new(),
             beating: TaskTracker::new(),
             open: Box::new(open),

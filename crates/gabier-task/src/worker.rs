@@ -17,6 +17,7 @@ use crate::attempt::Start;
 use crate::backing::Backing;
 use crate::feedback::Live;
 use crate::lease::Stop;
+use crate::places::{Claimed, Places, Returned};
 use crate::tasks::{BACKGROUND, CALLS, Engine, Tasks};
 
 /// How often the store is asked for work when nothing is heard.
@@ -44,9 +45,10 @@ impl Tasks {
             async {
                 // Nothing starts before the limits hold.
                 engine.set_limits(&shutdown).await;
+                let calls = Places::default();
                 tokio::join!(
-                    engine.serve(BACKGROUND, settings.concurrency as usize, &shutdown),
-                    engine.serve(CALLS, settings.call_slots as usize, &shutdown),
+                    engine.serve(BACKGROUND, settings.concurrency as usize, &engine.places, &shutdown),
+                    engine.serve(CALLS, settings.call_slots as usize, &calls, &shutdown),
                 );
             },
             engine.keep_house(&shutdown),
@@ -79,9 +81,9 @@ struct Desk<'a> {
     engine: &'a Arc<Engine>,
     queue: &'static str,
     /// How many may run at once.
-    places: usize,
+    number: usize,
     /// How many more may run; places that a step asks to fill are taken.
-    free: usize,
+    places: &'a Places,
     /// How many attempts run.
     running: usize,
     /// Ends that the store has not heard of.
@@ -113,14 +115,24 @@ struct Finished {
 
 impl Engine {
     /// Runs the tasks of one queue, at most so many at once.
-    async fn serve(self: &Arc<Self>, queue: &'static str, places: usize, shutdown: &CancellationToken) {
+    async fn serve(
+        self: &Arc<Self>,
+        queue: &'static str,
+        number: usize,
+        places: &Places,
+        shutdown: &CancellationToken,
+    ) {
         let (report, mut reports) = mpsc::unbounded_channel();
-        let mut desk = Desk::new(self, queue, places, report);
         let Some(backing) = self.backing_until(shutdown).await else { return };
+        let mut returned = places.open(number);
+        let mut desk = Desk::new(self, queue, number, places, report);
         let mut changes = backing.queue.changes();
         let mut steps = FuturesUnordered::new();
         loop {
             let is_stopping = shutdown.is_cancelled();
+            if is_stopping {
+                places.close();
+            }
             while let Some((done, want)) = desk.next_step(&backing, steps.len(), is_stopping) {
                 steps.push(self.bring(&backing, queue, done, want));
             }
@@ -130,8 +142,9 @@ impl Engine {
             tokio::select! {
                 Some(sent) = steps.next() => desk.heard(&backing, sent).await,
                 Some(report) = reports.recv() => desk.gather(report, &mut reports).await,
+                Some(place) = returned.recv() => desk.take_back(&backing, place),
                 () = has_work(&mut changes, queue), if !desk.may_work => desk.may_work = true,
-                () = self.quiet(&backing, desk.is_busy), if steps.is_empty() && desk.free > 0 && !is_stopping => {
+                () = self.quiet(&backing, desk.is_busy), if steps.is_empty() && places.free() > 0 && !is_stopping => {
                     desk.may_work = true;
                 }
                 () = shutdown.cancelled(), if !is_stopping => {}
@@ -201,14 +214,15 @@ impl<'a> Desk<'a> {
     fn new(
         engine: &'a Arc<Engine>,
         queue: &'static str,
-        places: usize,
+        number: usize,
+        places: &'a Places,
         report: mpsc::UnboundedSender<Option<Finished>>,
     ) -> Self {
         Self {
             engine,
             queue,
+            number,
             places,
-            free: places,
             running: 0,
             done: Vec::new(),
             report,
@@ -219,7 +233,7 @@ impl<'a> Desk<'a> {
 
     /// Whether nothing runs and the store knows of all ends.
     fn is_empty(&self) -> bool {
-        self.free == self.places && self.done.is_empty()
+        self.places.free() == self.number && self.done.is_empty()
     }
 
     /// What the next step brings and how many tasks it asks for, if it is time for one. Two may be on their way, each
@@ -230,9 +244,9 @@ impl<'a> Desk<'a> {
         on_their_way: usize,
         is_stopping: bool,
     ) -> Option<(Vec<Finished>, usize)> {
-        let half = self.places.div_ceil(2);
-        let wants = self.may_work && self.free > 0 && !is_stopping && self.engine.is_worker(backing);
-        let want = if wants { self.free.min(half) } else { 0 };
+        let half = self.number.div_ceil(2);
+        let wants = self.may_work && self.places.free() > 0 && !is_stopping && self.engine.is_worker(backing);
+        let want = if wants { self.places.take(half) } else { 0 };
         let done = self.done.len().min(half);
         let is_time = match on_their_way {
             0 => want + done > 0,
@@ -240,19 +254,20 @@ impl<'a> Desk<'a> {
             _ => false,
         };
         if !is_time {
+            self.places.give(want);
             return None;
         }
-        self.free -= want;
         Some((self.done.drain(..done).collect(), want))
     }
 
     /// Takes the answer to a step: what was claimed starts.
     async fn heard(&mut self, backing: &Backing, sent: Sent) {
         let Sent { done, want, asked, answer } = sent;
-        self.free += want;
         let Stepped { taken, claimed } = match answer {
             Ok(stepped) => stepped,
             Err(error) => {
+                self.places.give(want);
+                self.places.set_idle(false);
                 tracing::warn!(%error, queue = self.queue, "asking for work; trying again");
                 self.done.extend(done);
                 self.engine.clock.sleep(FAILED).await;
@@ -261,7 +276,9 @@ impl<'a> Desk<'a> {
         };
         if want > 0 {
             self.may_work = claimed.len() >= want;
+            self.places.set_idle(!self.may_work);
         }
+        self.places.give(want.saturating_sub(claimed.len()));
         self.is_busy = !(done.is_empty() && claimed.is_empty());
         for task in claimed {
             self.start(backing, task, asked);
@@ -292,8 +309,19 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Takes back a place that was reserved: a task that was claimed for it starts, or others may.
+    fn take_back(&mut self, backing: &Backing, place: Returned) {
+        match place {
+            Some(claimed) => {
+                let Claimed { task, asked } = *claimed;
+                self.start(backing, task, asked);
+            }
+            None => self.places.give(1),
+        }
+    }
+
+    /// Starts a task in a place that was taken for it.
     fn start(&mut self, backing: &Backing, task: Task, asked: Duration) {
-        self.free -= 1;
         self.running += 1;
         let (engine, backing, report) = (Arc::clone(self.engine), backing.clone(), self.report.clone());
         let retried_from = task.asked.retried_from.clone();
@@ -307,7 +335,7 @@ impl<'a> Desk<'a> {
     }
 
     fn take(&mut self, report: Option<Finished>) {
-        self.free += 1;
+        self.places.give(1);
         self.running -= 1;
         self.may_work = true;
         self.done.extend(report);
