@@ -254,3 +254,29 @@ async fn what_others_do_to_a_job_does_not_lose_its_task() {
     assert_eq!(state, json!({"state": "failed"}));
     assert_eq!(until(&queue, &ids[1], State::Failed).await.attempt, 1);
 }
+
+#[tokio::test]
+async fn a_worker_of_another_make_that_renewed_its_lock_keeps_its_task() {
+    let server = Server::start();
+    let queue = queue(&server);
+    let one = task();
+    let id = one.id.clone();
+    queue.enqueue(vec![one], 0).await.expect("enqueue");
+    let (mut connection, base) = (server.connection(), format!("bull:{QUEUE}:"));
+    let mut run = |words: &[&str]| {
+        redis::cmd(words[0]).arg(&words[1..]).exec(&mut connection).expect("a command");
+    };
+    let (line, active, lock) =
+        (format!("{base}prioritized"), format!("{base}active"), format!("{base}{id}:lock"));
+    run(&["ZREM", &line, id.as_str()]);
+    run(&["LPUSH", &active, id.as_str()]);
+    run(&["SET", &lock, "theirs", "PX", "60000"]);
+    assert_eq!(until(&queue, &id, State::Running).await.attempt, 1);
+    // As far as we know its lease has ended.
+    run(&["ZADD", "gabier:{q}:leases", "1", id.as_str()]);
+    assert_eq!(queue.reap().await.expect("reap"), 0);
+    assert_eq!(queue.get(&id).await.expect("get").expect("a task").state, State::Running);
+    run(&["DEL", &lock]);
+    run(&["ZADD", "gabier:{q}:leases", "1", id.as_str()]);
+    assert_eq!(queue.reap().await.expect("reap"), 1, "a lock that ran out keeps nothing");
+}
