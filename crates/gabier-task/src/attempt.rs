@@ -179,12 +179,15 @@ impl Engine {
         match hold.stopped() {
             Some(Stop::Cancelled(why)) => return cancelled(task, &why, &error),
             Some(Stop::Ending) if task.asked.retry_safe => return End::Release,
-            Some(Stop::Silence) if task.asked.retry_safe => {
+            Some(Stop::Silence) if task.asked.retry_safe && task.attempt < task.asked.max_attempts => {
                 return self.again(backing, Duration::ZERO, &error).await;
             }
             Some(Stop::Ending | Stop::Silence) => {
                 let why = Error::new(ErrorKind::ResultUnknown, "the process that ran it ended");
-                return failed(State::Crashed, &why, false);
+                // What might be repeated had its last attempt.
+                let is_last = task.asked.retry_safe;
+                let state = if is_last { State::Failed } else { State::Crashed };
+                return failed(state, &why, is_last);
             }
             None => {}
         }
