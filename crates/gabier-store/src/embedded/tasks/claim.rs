@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::row::{COLUMNS, Raw};
 use super::tally::{FACTS, Facts, Tally};
 use crate::Result;
-use crate::queue::{Ms, State, Step, rules};
+use crate::queue::{Ms, NewTask, State, Step, rules};
 
 /// How many tasks one transaction moves on, of each sort.
 const AT_ONCE: i64 = 1_000;
@@ -134,6 +134,15 @@ pub(super) fn claim(connection: &Connection, step: &Step, tally: &mut Tally) -> 
         limits.settle(connection)?;
     }
     Ok(claimed)
+}
+
+/// Whether a task that is added now would be the next to start in its queue. Where limits are set, steps decide.
+pub(super) fn is_next(connection: &Connection, task: &NewTask, now: Ms) -> Result<bool> {
+    let is_due = task.run_at.is_none_or(|at| at <= now) && task.deadline.is_none_or(|at| at > now);
+    Ok(is_due
+        && !is_paused(connection, &task.queue)?
+        && ready(connection, &task.queue, 1)?.is_empty()
+        && Limits::load(connection, now)?.is_none())
 }
 
 fn is_paused(connection: &Connection, queue: &str) -> Result<bool> {

@@ -6,9 +6,11 @@ use super::super::sqlite::Context as _;
 use super::blobs::{Blobs, Part};
 use super::codes::Code as _;
 use super::tally::{FACTS, Facts, Tally};
-use super::{deliveries, output};
+use super::{claim, deliveries, output};
 use crate::queue::rules::{self, KEY_COUNTS};
-use crate::queue::{Carried, Delivery, Enqueued, NewTask, State, Task, TaskId, Written};
+use crate::queue::{
+    Carried, Delivery, Enqueued, Ms, NewTask, Offered, State, Task, TaskId, WorkerId, Written,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// A task to be added, its JSON text already: the caller's thread does that work, not the writer's.
@@ -48,6 +50,22 @@ pub(super) fn enqueue(
     tally: &mut Tally,
 ) -> Result<Vec<Enqueued>> {
     batch.iter().map(|prepared| add(connection, prepared, limit, tally)).collect()
+}
+
+/// Adds a task for a worker that has a place for it: started, if a step of that worker would claim it next.
+pub(super) fn offer(
+    connection: &Connection,
+    prepared: &mut Prepared,
+    claim: &(WorkerId, Ms),
+    limit: usize,
+    tally: &mut Tally,
+) -> Result<Offered> {
+    claim::pass_time(connection, &[], tally)?;
+    let is_next = claim::is_next(connection, &prepared.task, tally.now)?;
+    prepared.task.claim = is_next.then(|| claim.clone());
+    let added = add(connection, prepared, limit, tally)?;
+    let is_claimed = is_next && matches!(added, Enqueued::New(_));
+    Ok(Offered { added, is_claimed })
 }
 
 fn add(connection: &Connection, prepared: &Prepared, limit: usize, tally: &mut Tally) -> Result<Enqueued> {

@@ -14,8 +14,8 @@ use super::notes::Added;
 use super::{claim, deliveries, enqueue, finish, limits, lists, output, prune, row};
 use crate::queue::{
     CancelAck, Carried, Cursor, Delivered, Delivery, DeliveryState, End, Ended, Enqueued, Fence, Filter,
-    Held, Limit, Ms, NewTask, Notes, Output, OutputRange, Page, Queue, Retention, Scope, Stats, Step,
-    Stepped, Stream, Task, TaskChange, TaskId, WorkerId,
+    Held, Limit, Ms, NewTask, Notes, Offered, Output, OutputRange, Page, Queue, Retention, Scope, Stats,
+    Step, Stepped, Stream, Task, TaskChange, TaskId, WorkerId,
 };
 use crate::{Result, queue};
 
@@ -33,6 +33,28 @@ impl Queue for Embedded {
                 batch.into_iter().map(|task| Prepared::new(task, blobs)).collect::<Result<Vec<_>>>()?
             };
             self.change(move |connection, tally| enqueue::enqueue(connection, &batch, limit, tally)).await
+        }
+        .boxed()
+    }
+
+    fn takes_offers(&self) -> bool {
+        true
+    }
+
+    fn offer(
+        &self,
+        task: NewTask,
+        limit: usize,
+        worker: &WorkerId,
+        lease: Ms,
+    ) -> BoxFuture<'_, Result<Offered>> {
+        let claim = (worker.clone(), lease);
+        async move {
+            let is_big = may_be_big(&task.arguments);
+            let prepare = move |blobs: &_| Prepared::new(task, blobs);
+            let mut task = if is_big { self.aside(prepare).await? } else { prepare(&self.tasks.blobs)? };
+            self.change(move |connection, tally| enqueue::offer(connection, &mut task, &claim, limit, tally))
+                .await
         }
         .boxed()
     }
