@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
@@ -56,7 +56,7 @@ impl Cutter {
 
     /// The stream, which this then cuts.
     pub(super) fn wrap(&self, inner: Box<dyn ByteStream>) -> CutStream {
-        CutStream { inner, state: Arc::clone(&self.0) }
+        CutStream { inner, state: Arc::clone(&self.0), ahead: Vec::new(), given: 0 }
     }
 
     /// What the server says it is: `OpenSSH_9.2p1 …`.
@@ -105,10 +105,17 @@ impl Begin {
     }
 }
 
+/// How much is read ahead where little is wanted: russh asks for the four bytes of a packet's length by themselves, and
+/// most packets are small.
+const AHEAD: usize = 4 * 1024;
+
 /// A stream with a [`Cutter`].
 pub(super) struct CutStream {
     inner: Box<dyn ByteStream>,
     state: Arc<State>,
+    /// What was read ahead, and how much of it was given.
+    ahead: Vec<u8>,
+    given: usize,
 }
 
 impl CutStream {
@@ -117,6 +124,18 @@ impl CutStream {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "closed by us"));
         }
         Ok(())
+    }
+
+    /// Reads what has come, counted.
+    fn receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if read.is_ready() && buf.filled().len() > before {
+            let mut begin = self.state.begin.lock().unwrap_or_else(PoisonError::into_inner);
+            begin.read(&buf.filled()[before..]);
+            begin.count((buf.filled().len() - before) as u64);
+        }
+        read
     }
 }
 
@@ -128,14 +147,24 @@ impl AsyncRead for CutStream {
     ) -> Poll<io::Result<()>> {
         self.state.reader.register(cx.waker());
         self.check()?;
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if read.is_ready() && buf.filled().len() > before {
-            let mut begin = self.state.begin.lock().unwrap_or_else(PoisonError::into_inner);
-            begin.read(&buf.filled()[before..]);
-            begin.count((buf.filled().len() - before) as u64);
+        let this = &mut *self;
+        if this.given == this.ahead.len() {
+            if buf.remaining() >= AHEAD {
+                return this.receive(cx, buf);
+            }
+            let mut ahead = std::mem::take(&mut this.ahead);
+            ahead.resize(AHEAD, 0);
+            let mut room = ReadBuf::new(&mut ahead);
+            let read = this.receive(cx, &mut room);
+            let length = room.filled().len();
+            ahead.truncate(length);
+            (this.ahead, this.given) = (ahead, 0);
+            ready!(read)?;
         }
-        read
+        let count = buf.remaining().min(this.ahead.len() - this.given);
+        buf.put_slice(&this.ahead[this.given..this.given + count]);
+        this.given += count;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -172,6 +201,25 @@ mod tests {
         tokio::task::yield_now().await;
         cutter.cut();
         assert_eq!(waiting.await.unwrap(), Err(io::ErrorKind::ConnectionAborted));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_ahead_arrives_in_order_whatever_is_asked_for() {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        let sent: Vec<u8> = (0..40_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        far.write_all(&sent).await.unwrap();
+        drop(far);
+        let mut stream = Cutter::default().wrap(Box::new(near));
+        let mut read = Vec::new();
+        for length in [4, 1, 10_000, 4, 4_096, 100].into_iter().cycle() {
+            let mut part = vec![0; length];
+            let count = stream.read(&mut part).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            read.extend_from_slice(&part[..count]);
+        }
+        assert_eq!(read, sent);
     }
 
     #[tokio::test]
