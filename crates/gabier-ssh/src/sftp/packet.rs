@@ -1,6 +1,11 @@
 //! Packets: requests as they are built, replies as they are understood.
 
+use std::fs::File;
+use std::io;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use super::attributes::{Attributes, Entry, take_entries};
 use super::error::{Error, Reason, Result};
@@ -82,31 +87,35 @@ impl Request {
 
 /// File content with room before it, so that it leaves in the buffer it was read into.
 #[derive(Debug)]
-pub(super) struct Chunk(BytesMut);
+pub(super) struct Chunk(Vec<u8>);
 
 impl Chunk {
-    /// Room for so many bytes, all zero.
-    pub(super) fn zeroed(length: usize) -> Self {
-        Self(BytesMut::zeroed(HEAD_ROOM + length))
+    /// Reads up to so many bytes of a file, fewer where it ends.
+    pub(super) fn read(file: &File, offset: u64, length: usize) -> io::Result<Self> {
+        let mut bytes = Vec::with_capacity(HEAD_ROOM + length);
+        bytes.resize(HEAD_ROOM, 0);
+        while bytes.len() < HEAD_ROOM + length {
+            let at = offset + (bytes.len() - HEAD_ROOM) as u64;
+            match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(HEAD_ROOM + length);
+        Ok(Self(bytes))
     }
 
     /// A copy of the bytes.
     pub(super) fn copy_of(content: &[u8]) -> Self {
-        let mut chunk = Self::zeroed(content.len());
-        chunk.content_mut().copy_from_slice(content);
-        chunk
+        let mut bytes = Vec::with_capacity(HEAD_ROOM + content.len());
+        bytes.resize(HEAD_ROOM, 0);
+        bytes.extend_from_slice(content);
+        Self(bytes)
     }
 
     pub(super) fn content(&self) -> &[u8] {
         &self.0[HEAD_ROOM..]
-    }
-
-    pub(super) fn content_mut(&mut self) -> &mut [u8] {
-        &mut self.0[HEAD_ROOM..]
-    }
-
-    pub(super) fn truncate(&mut self, length: usize) {
-        self.0.truncate(HEAD_ROOM + length);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -122,10 +131,9 @@ impl Chunk {
         };
         let packet_length = head.0.len() - 4 + self.len();
         self.0[start..HEAD_ROOM].copy_from_slice(&head.0);
-        let mut packet = self.0.split_off(start);
         let packet_length = u32::try_from(packet_length).expect("no packet has 4 GiB");
-        packet[..4].copy_from_slice(&packet_length.to_be_bytes());
-        packet.freeze()
+        self.0[start..start + 4].copy_from_slice(&packet_length.to_be_bytes());
+        Bytes::from(self.0).slice(start..)
     }
 }
 

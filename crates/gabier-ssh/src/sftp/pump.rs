@@ -13,8 +13,8 @@ use super::session::Shared;
 
 /// The longest packet that is believed: `OpenSSH` stays below 256 KiB, other servers list folders in longer ones.
 const PACKET_MAX: usize = 1 << 20;
-/// From here on a packet is worth a write of its own.
-const BIG: usize = 4 * 1024;
+/// From here on a packet is worth a write of its own; below it, copying costs less than one more SSH packet.
+const BIG: usize = 16 * 1024;
 /// Small packets are gathered up to this, which one SSH packet holds.
 const GATHERED_MAX: usize = 32 * 1024 - 64;
 /// Room for replies that is asked of the stream at once.

@@ -5,10 +5,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use futures::future::BoxFuture;
 use gabier_ssh::sftp::{
-    Options, Reason, RemotePath, Report, Result, TreeLinks, Verify, download, download_matching, upload,
-    upload_matching,
+    Error, Hashed, Options, Reason, RemoteHash, RemotePath, Report, Result, TreeLinks, Verify, download,
+    download_matching, upload, upload_matching,
 };
 
 use crate::bench::{Bench, content};
@@ -182,6 +185,47 @@ async fn two_thousand_small_files_go_both_ways() {
     assert_eq!(send(&bench, "many", "many", &Options::default()).await.unwrap().files, 2_000);
     assert_eq!(fetch(&bench, "many", "back", &Options::default()).await.unwrap().files, 2_000);
     assert!(snapshot(&bench.local_path("back")) == snapshot(&bench.local_path("many")));
+}
+
+/// Answers the first question about many files as if one had been another when it was hashed, or as if it had not been
+/// there.
+struct EarlyHasher {
+    asked: AtomicUsize,
+    fails: bool,
+}
+
+impl RemoteHash for EarlyHasher {
+    fn sha256(&self, files: Vec<Hashed>) -> BoxFuture<'_, Result<Vec<[u8; 32]>>> {
+        let is_first = files.len() > 1 && self.asked.fetch_add(1, Relaxed) == 0;
+        if is_first && self.fails {
+            return Box::pin(async { Err(Error::new(Reason::Missing, "there is no such file")) });
+        }
+        Box::pin(async move {
+            let mut hashes = Bench::hasher().sha256(files).await?;
+            if is_first {
+                hashes[0] = [7; 32];
+            }
+            Ok(hashes)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_another_moment_is_no_proof_for_or_against_a_file() {
+    let bench = Bench::start().await;
+    make_tree(&bench.remote("tree"));
+    for (target, fails) in [("changed", false), ("gone", true)] {
+        let hasher = Arc::new(EarlyHasher { asked: AtomicUsize::new(0), fails });
+        let options = Options { verify: Verify::Remote(Arc::clone(&hasher) as _), ..Options::default() };
+        let report = fetch(&bench, "tree", target, &options).await.unwrap();
+        assert_eq!((report.files, report.failed.len()), (308, 0));
+        assert!(snapshot(&bench.local_path(target)) == snapshot(&bench.remote("tree")));
+        assert!(hasher.asked.load(Relaxed) > 0, "many are hashed by one question");
+    }
+    let options = Options { verify: Verify::Remote(Bench::lying_hasher()), ..Options::default() };
+    let report = fetch(&bench, "tree", "wrong", &options).await.unwrap();
+    assert!(report.failed.iter().all(|failed| failed.error.reason() == Reason::Mismatch));
+    assert!(report.failed.len() > 300, "{} failed", report.failed.len());
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Many files on their way here, dozens in flight; small ones are written many to a visit of the disk.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -13,7 +16,7 @@ use crate::sftp::error::{Error, Result};
 use crate::sftp::file::Mode;
 use crate::sftp::job::{Job, blocking, is_fatal};
 use crate::sftp::local::LocalFolder;
-use crate::sftp::options::Verify;
+use crate::sftp::options::{Hashed, Verify};
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::{Arrived, Report};
 use crate::sftp::upload::is_unchanged;
@@ -23,10 +26,12 @@ use super::file::fetch_file;
 use super::receiver::write_all;
 use super::stage::{Admission, Stage, admit};
 
-/// Small files that are written by one visit to the disk.
-const WRITTEN_TOGETHER: usize = 32;
-/// Files that the server's machine hashes by one command.
-const COMPARED_TOGETHER: usize = 256;
+/// Small files that are hashed by one command of the server's machine and written by one visit to the disk.
+const TOGETHER: usize = 512;
+/// The most bytes of them, which wait in memory.
+const TOGETHER_BYTES: u64 = 8 << 20;
+/// Groups under way: while one is written, the next are fetched.
+const GROUPS: usize = 3;
 /// Large files that are fetched at once: each fills the link alone.
 const LARGE_AT_ONCE: usize = 2;
 
@@ -43,8 +48,10 @@ pub(super) struct Planned {
 enum Fetched {
     /// Its content, to be written.
     Content(Bytes),
-    /// It is written, or was here unchanged.
-    Settled(Option<Arrived>),
+    /// It was here unchanged.
+    Unchanged,
+    /// It is not as the listing said.
+    Other,
 }
 
 type Step<T> = (Planned, Result<T>);
@@ -57,17 +64,12 @@ pub(super) async fn fetch_all(
     report: &mut Report,
 ) -> Result<()> {
     let count = planned.len();
-    let large = Semaphore::new(LARGE_AT_ONCE);
-    let at_once = job.session.limits().files();
-    let asks = matches!(job.options.verify, Verify::Remote(_));
-    let fetched = stream::iter(planned).map(|file| fetch_one(job, folder, &large, file));
-    let fetched = fetched.buffer_unordered(at_once);
-    let groups = if asks {
-        fetched.chunks(COMPARED_TOGETHER).boxed()
-    } else {
-        fetched.ready_chunks(WRITTEN_TOGETHER).boxed()
-    };
-    let mut settled = groups.map(|group| settle(job, folder, group)).buffer_unordered(2);
+    let (small, large): (Vec<_>, Vec<_>) = planned.into_iter().partition(|file| is_small(job, file));
+    let turns = Semaphore::new(job.session.limits().files());
+    let small = stream::iter(in_groups(small)).map(|group| fetch_group(job, folder, &turns, group));
+    let large = stream::iter(large).map(async |file| vec![fetch_large(job, folder, file).await]);
+    let settled = stream::select(small.buffer_unordered(GROUPS), large.buffer_unordered(LARGE_AT_ONCE));
+    let mut settled = pin!(settled);
     let mut fatal = None;
     while let Some(outcomes) = settled.next().await {
         for (file, outcome) in outcomes {
@@ -85,23 +87,88 @@ pub(super) async fn fetch_all(
     fatal.map_or(Ok(()), |error| Err(report.ended_by(error, count)))
 }
 
-async fn fetch_one(job: &Arc<Job>, folder: &LocalFolder, large: &Semaphore, file: Planned) -> Step<Fetched> {
+/// True for a file whose content comes with one answer, if it is as the listing says.
+fn is_small(job: &Job, file: &Planned) -> bool {
+    let chunk = job.session.limits().chunk() as u64;
+    file.attributes.modified().is_some()
+        && file.attributes.size.is_some_and(|size| (1..=chunk).contains(&size))
+}
+
+/// Cuts files into groups that stay in memory.
+fn in_groups(files: Vec<Planned>) -> Vec<Vec<Planned>> {
+    let mut groups: Vec<Vec<Planned>> = Vec::new();
+    let mut bytes = u64::MAX;
+    for file in files {
+        let size = file.attributes.size.unwrap_or(0);
+        bytes = bytes.saturating_add(size);
+        match groups.last_mut() {
+            Some(group) if group.len() < TOGETHER && bytes <= TOGETHER_BYTES => group.push(file),
+            _ => {
+                bytes = size;
+                groups.push(vec![file]);
+            }
+        }
+    }
+    groups
+}
+
+async fn fetch_large(job: &Arc<Job>, folder: &LocalFolder, file: Planned) -> Step<Option<Arrived>> {
     let outcome = async {
         if job.is_over() {
             return Err(Error::cancelled());
         }
         if job.skips_unchanged() && is_here(folder, &file).await {
-            return Ok(Fetched::Settled(None));
+            return Ok(None);
         }
-        if let Some(content) = fetch_small(job, &file).await? {
-            return Ok(Fetched::Content(content));
-        }
-        let _turn = large.acquire().await.ok();
-        let arrived = fetch_file(job, &file.remote, folder, file.inner.clone()).await?;
-        Ok(Fetched::Settled(arrived))
+        fetch_file(job, &file.remote, folder, file.inner.clone()).await
     };
     let outcome = outcome.await;
     (file, outcome)
+}
+
+/// Fetches a group of small files while the server's machine hashes them, compares and writes them.
+async fn fetch_group(
+    job: &Arc<Job>,
+    folder: &LocalFolder,
+    turns: &Semaphore,
+    group: Vec<Planned>,
+) -> Vec<Step<Option<Arrived>>> {
+    let hashing = hash_early(job, group.iter().map(|file| file.remote.clone()).collect());
+    let fetching = join_all(group.into_iter().map(|file| fetch_one(job, folder, turns, file)));
+    let (fetched, hashes) = futures::join!(fetching, hashing);
+    settle(job, folder, fetched, hashes).await
+}
+
+async fn fetch_one(job: &Arc<Job>, folder: &LocalFolder, turns: &Semaphore, file: Planned) -> Step<Fetched> {
+    let outcome = async {
+        let _turn = turns.acquire().await;
+        if job.is_over() {
+            return Err(Error::cancelled());
+        }
+        if job.skips_unchanged() && is_here(folder, &file).await {
+            return Ok(Fetched::Unchanged);
+        }
+        Ok(fetch_small(job, &file).await?.map_or(Fetched::Other, Fetched::Content))
+    };
+    let outcome = outcome.await;
+    (file, outcome)
+}
+
+/// What the server's machine says of a group, asked before its content is here; by path.
+type Hashes = HashMap<RemotePath, [u8; 32]>;
+
+/// Has a group hashed while it is fetched. Nothing where files may turn out to be here already, or where the command
+/// fails, as it does when one file cannot be read: then those that came are hashed by themselves.
+async fn hash_early(job: &Job, paths: Vec<RemotePath>) -> Hashes {
+    let Verify::Remote(hasher) = &job.options.verify else { return Hashes::new() };
+    if job.skips_unchanged() {
+        return Hashes::new();
+    }
+    let files = paths.iter().map(|path| Hashed { path: path.clone(), length: None });
+    match hasher.sha256(files.collect()).await {
+        Ok(hashes) if hashes.len() == paths.len() => paths.into_iter().zip(hashes).collect(),
+        _ => Hashes::new(),
+    }
 }
 
 /// True when a file is here as the listing says.
@@ -117,10 +184,7 @@ async fn is_here(folder: &LocalFolder, planned: &Planned) -> bool {
 /// The content of a file that fits one answer and is as long as the listing said; none for others. The second read
 /// sees whether the file goes on.
 async fn fetch_small(job: &Job, planned: &Planned) -> Result<Option<Bytes>> {
-    let Some(size) = planned.attributes.size.filter(|size| *size > 0) else { return Ok(None) };
-    if size > job.session.limits().chunk() as u64 || planned.attributes.modified().is_none() {
-        return Ok(None);
-    }
+    let size = planned.attributes.size.unwrap_or(0);
     let length = u32::try_from(size).expect("a chunk is below 256 KiB");
     let mut file = job.session.open_file(&planned.remote, Mode::Read, 0).await?;
     let room = job.session.link().room(length as usize).await;
@@ -140,16 +204,45 @@ async fn settle(
     job: &Arc<Job>,
     folder: &LocalFolder,
     group: Vec<Step<Fetched>>,
+    hashes: Hashes,
 ) -> Vec<Step<Option<Arrived>>> {
-    let (mut contents, mut settled) = (Vec::new(), Vec::new());
+    let (mut contents, mut others, mut settled) = (Vec::new(), Vec::new(), Vec::new());
     for (file, outcome) in group {
         match outcome {
             Ok(Fetched::Content(content)) => contents.push((file, content)),
-            Ok(Fetched::Settled(arrived)) => settled.push((file, Ok(arrived))),
+            Ok(Fetched::Unchanged) => settled.push((file, Ok(None))),
+            Ok(Fetched::Other) => others.push(file),
             Err(error) => settled.push((file, Err(error))),
         }
     }
-    let right = compare(job, &contents).await;
+    let right = if hashes.is_empty() {
+        compare(job, &contents).await
+    } else {
+        // Nothing proves wrong what was hashed at another time than it was read: that is fetched anew.
+        let is_right = |(file, content): &(Planned, Bytes)| {
+            hashes.get(&file.remote).is_some_and(|hash| *hash == <[u8; 32]>::from(Sha256::digest(content)))
+        };
+        let (proved, unproved): (Vec<_>, Vec<_>) = contents.into_iter().partition(is_right);
+        contents = proved;
+        others.extend(unproved.into_iter().map(|(file, _)| file));
+        all_right(contents.len())
+    };
+    settled.extend(write_group(job, folder, contents.into_iter().zip(right).collect()).await);
+    let others = stream::iter(others).map(|file| fetch_large(job, folder, file));
+    settled.extend(others.buffer_unordered(LARGE_AT_ONCE).collect::<Vec<_>>().await);
+    settled
+}
+
+fn all_right(count: usize) -> Vec<Result<bool>> {
+    std::iter::repeat_with(|| Ok(true)).take(count).collect()
+}
+
+/// Writes those of a group that are right, by one visit to the disk.
+async fn write_group(
+    job: &Arc<Job>,
+    folder: &LocalFolder,
+    group: Vec<((Planned, Bytes), Result<bool>)>,
+) -> Vec<Step<Option<Arrived>>> {
     let (job, folder) = (job.clone(), folder.clone());
     let written = blocking(move || {
         let one = |((file, content), right): ((Planned, Bytes), Result<bool>)| {
@@ -160,17 +253,14 @@ async fn settle(
             };
             (file, outcome)
         };
-        Ok(contents.into_iter().zip(right).map(one).collect::<Vec<_>>())
+        Ok(group.into_iter().map(one).collect::<Vec<_>>())
     });
     // Writing reports its failures file by file; what is left is a panic, and then nothing is known of the group.
-    settled.extend(written.await.unwrap_or_default());
-    settled
+    written.await.unwrap_or_default()
 }
 
 async fn compare(job: &Job, contents: &[(Planned, Bytes)]) -> Vec<Result<bool>> {
-    let Verify::Remote(hasher) = &job.options.verify else {
-        return contents.iter().map(|_| Ok(true)).collect();
-    };
+    let Verify::Remote(hasher) = &job.options.verify else { return all_right(contents.len()) };
     let claim = |(file, content): &(Planned, Bytes)| Claim {
         path: file.remote.clone(),
         length: None,

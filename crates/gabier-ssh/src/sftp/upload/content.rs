@@ -43,12 +43,11 @@ impl Source {
         // The size may be a lie (`/proc` has 0): one byte more than it tells whether it ends there.
         let guess =
             if size == 0 { chunk_max } else { usize::try_from(size).expect("below the largest chunk") };
-        let mut chunk = Chunk::zeroed(guess);
-        let length = read_full(&file, chunk.content_mut(), 0).map_err(reading)?;
+        let chunk = Chunk::read(&file, 0, guess).map_err(reading)?;
+        let length = chunk.len();
         if size == 0 && length == chunk_max {
             return Ok(Self { attributes, content: Content::Stream(Arc::new(file)) });
         }
-        chunk.truncate(length);
         let hash = hashes.then(|| Sha256::digest(chunk.content()).into());
         let changed = if size == 0 { None } else { change(&file, &attributes, length as u64)? };
         Ok(Self { attributes, content: Content::Whole { chunk, hash, changed } })
@@ -113,12 +112,12 @@ pub(in crate::sftp) fn read_stream(
         loop {
             let left = end.map_or(u64::MAX, |end| end - offset);
             let length = left.min(link.chunk() as u64);
-            let mut chunk = Chunk::zeroed(usize::try_from(length).expect("a chunk is below 256 KiB"));
-            let length = read_full(&file, chunk.content_mut(), offset).map_err(reading)?;
+            let length = usize::try_from(length).expect("a chunk is below 256 KiB");
+            let chunk = Chunk::read(&file, offset, length).map_err(reading)?;
+            let length = chunk.len();
             if length == 0 {
                 break;
             }
-            chunk.truncate(length);
             let piece_start = offset;
             offset += length as u64;
             let mut prefix = None;

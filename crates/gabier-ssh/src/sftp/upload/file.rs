@@ -32,7 +32,7 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
         Content::Whole { chunk, hash, changed } => {
             let mut stage = Stage::open(job, target, attributes.permissions()).await?;
             let length = chunk.len() as u64;
-            if let Err(error) = send_whole(job, &mut stage, chunk, &attributes).await {
+            if let Err(error) = send_whole(job, &mut stage, chunk, &attributes, hash.is_some()).await {
                 return Err(stage.explain(error).await);
             }
             if let Some(changed) = changed {
@@ -47,7 +47,7 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
                 Ok(sent) => sent,
                 Err(error) => return Err(stage.explain(error).await),
             };
-            let sealing = stage.seal(length, &attributes).await;
+            let sealing = stage.seal(length, &attributes, false).await;
             settle_seal(&mut stage, sealing).await?;
             if attributes.size != Some(0)
                 && let Some(changed) = change(&file, &attributes, length)?
@@ -60,12 +60,18 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
 }
 
 /// The content, the attributes and the close of a small file leave together.
-async fn send_whole(job: &Job, stage: &mut Stage, chunk: Chunk, attributes: &Attributes) -> Result<()> {
+async fn send_whole(
+    job: &Job,
+    stage: &mut Stage,
+    chunk: Chunk,
+    attributes: &Attributes,
+    is_compared: bool,
+) -> Result<()> {
     let length = chunk.len();
     let room = job.session.link().room(length).await;
     let written = (length > 0).then(|| stage.file().start_write(0, chunk));
     let path = stage.path().clone();
-    let sealing = stage.seal(length as u64, attributes);
+    let sealing = stage.seal(length as u64, attributes, is_compared);
     let sealed = async {
         if let Some(written) = written {
             written.done().await.map_err(|error| error.doing("writing", &path))?;

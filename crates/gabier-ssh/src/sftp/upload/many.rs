@@ -22,7 +22,7 @@ use super::target::admit;
 /// Small files that are read by one visit to the disk.
 const READ_TOGETHER: usize = 16;
 /// Copies that the server's machine hashes by one command.
-const COMPARED_TOGETHER: usize = 256;
+const COMPARED_TOGETHER: usize = 512;
 /// Large files that are sent at once: each fills the link alone.
 const LARGE_AT_ONCE: usize = 2;
 

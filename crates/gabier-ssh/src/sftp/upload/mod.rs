@@ -95,7 +95,7 @@ pub async fn replace(session: &Session, path: &RemotePath, content: &[u8], optio
         if let Err(error) = stage.file().write(0, content).await {
             return Err(stage.explain(error).await);
         }
-        let sealed = stage.seal(content.len() as u64, &Attributes::default()).await;
+        let sealed = stage.seal(content.len() as u64, &Attributes::default(), false).await;
         if let Err(error) = sealed {
             return Err(stage.explain(error).await);
         }

@@ -27,7 +27,7 @@ pub(in crate::sftp) struct Stage {
 struct Sealing {
     cut: Option<Pending>,
     set: Pending,
-    look: Pending,
+    look: Option<Pending>,
     close: Pending,
 }
 
@@ -135,11 +135,13 @@ impl Stage {
     }
 
     /// Ends the writing: attributes, size, and the close that a full disk may fail. Sent behind the content, which
-    /// need not have been acknowledged. Says false where mode and time could not be set.
+    /// need not have been acknowledged. Says false where mode and time could not be set. The size is asked for unless
+    /// the content is compared.
     pub(in crate::sftp) fn seal(
         &mut self,
         size: u64,
         source: &Attributes,
+        is_compared: bool,
     ) -> impl Future<Output = Result<bool>> + use<> {
         let mut file = self.file.take().expect("a stage is sealed once");
         let mode = source.mode.or(self.target.existing.and_then(|existing| existing.mode));
@@ -152,7 +154,7 @@ impl Stage {
             cut = Some(file.start_set_attributes(&length));
         }
         let set = file.start_set_attributes(&attributes);
-        let look = file.start_attributes();
+        let look = (!is_compared).then(|| file.start_attributes());
         let durable = self.job.options.durable;
         let early = if durable { None } else { Some(file.start_close()) };
         async move {
@@ -266,13 +268,16 @@ impl Sealing {
             cut.done().await?; // without it the end of longer old content would stay
         }
         let set = self.set.done().await;
-        let found = self.look.attributes().await;
+        let found = match self.look {
+            Some(look) => Some(look.attributes().await),
+            None => None,
+        };
         self.close.done().await?;
         let is_set = match set {
             Err(error) if error.reason().ends_session() => return Err(error),
             settled => settled.is_ok(),
         };
-        match found?.size {
+        match found.transpose()?.and_then(|found| found.size) {
             Some(found) if found != size => {
                 let message = format!("{found} bytes arrived, {size} were sent");
                 Err(Error::new(Reason::Mismatch, message))
