@@ -25,7 +25,7 @@ impl Captured {
         let Some(last) = data.last() else { return };
         self.last = Some(*last);
         self.bytes += data.len() as u64;
-        self.newlines += data.iter().fold(0, |count, byte| count + u64::from(*byte == b'\n'));
+        self.newlines += memchr::memchr_iter(b'\n', data).count() as u64;
         let (to_head, rest) = data.split_at(data.len().min(self.room.div_ceil(2) - self.head.len()));
         self.head.extend_from_slice(to_head);
         let tail_room = self.room / 2;

@@ -1,5 +1,6 @@
 //! What a running attempt tells: to whoever waits for it here, and into the store.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// From how many bytes on they are written without a pause.
 const MUCH: usize = 128 * 1024;
+
+/// How many bytes a second of a task's output are written while nobody watches it: of a flood most is left out by the
+/// time it ends, and whoever else waits for the disk need not wait for that too.
+const UNWATCHED: u64 = 4 << 20;
 
 /// The feedback of an attempt.
 pub(crate) struct TaskFeedback {
@@ -83,11 +88,15 @@ impl TaskFeedback {
         self.waiting().questions.clone()
     }
 
-    /// Writes into the store what is told, five times a second at most unless it is much; never ends.
+    /// Writes into the store what is told, five times a second at most unless it is much and somebody watches, or the
+    /// disk has rested from what was written before; never ends.
     pub(crate) async fn keep(&self, queue: &dyn Queue, clock: &dyn Clock, id: &TaskId, fence: Fence) {
         loop {
             self.noted.notified().await;
-            self.flush(queue, id, fence, false).await;
+            let written = self.flush(queue, id, fence, false).await;
+            if !self.live.get().is_some_and(|live| live.wants_output()) {
+                clock.sleep(Duration::from_millis(written * 1000 / UNWATCHED)).await;
+            }
             tokio::select! {
                 () = clock.sleep(PAUSE) => {}
                 () = self.pressed.notified() => {}
@@ -95,9 +104,12 @@ impl TaskFeedback {
         }
     }
 
-    /// Writes what waits, and passes on what a command wrote; at the end also a line that has no end.
-    pub(crate) async fn flush(&self, queue: &dyn Queue, id: &TaskId, fence: Fence, is_end: bool) {
+    /// Writes what waits, and passes on what a command wrote; at the end also a line that has no end. Gives how many
+    /// bytes of output that was.
+    pub(crate) async fn flush(&self, queue: &dyn Queue, id: &TaskId, fence: Fence, is_end: bool) -> u64 {
+        let mut written = 0;
         for notes in self.take(is_end) {
+            written += notes.output.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             if let Some(live) = self.live.get() {
                 for (stream, bytes) in &notes.output {
                     match stream {
@@ -111,6 +123,7 @@ impl TaskFeedback {
                 tracing::debug!(%error, task = id.as_str(), "noting progress");
             }
         }
+        written
     }
 
     /// What waits, a note for each part: what is left out of a stream follows the output of its note.
@@ -130,7 +143,7 @@ impl TaskFeedback {
                     notes.push(Notes::default());
                 }
                 // Lines of the log are cleaned as they come.
-                let bytes = if stream == Stream::Log { bytes } else { self.cleaned(&bytes) };
+                let bytes = if stream == Stream::Log { bytes } else { self.cleaned(bytes) };
                 notes[at].output.push((stream, bytes));
                 if skipped.bytes > 0 {
                     notes[at].skipped.push((stream, skipped));
@@ -146,12 +159,22 @@ impl TaskFeedback {
     }
 
     /// Bytes without secrets, as far as they are text.
-    fn cleaned(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut cleaned = Vec::with_capacity(bytes.len());
+    fn cleaned(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let mut cleaned = Vec::new();
+        let mut kept = 0;
+        let mut at = 0;
         for chunk in bytes.utf8_chunks() {
-            cleaned.extend_from_slice(self.redactor.redact(chunk.valid()).as_bytes());
-            cleaned.extend_from_slice(chunk.invalid());
+            if let Cow::Owned(redacted) = self.redactor.redact(chunk.valid()) {
+                cleaned.extend_from_slice(&bytes[kept..at]);
+                cleaned.extend_from_slice(redacted.as_bytes());
+                kept = at + chunk.valid().len();
+            }
+            at += chunk.valid().len() + chunk.invalid().len();
         }
+        if kept == 0 && cleaned.is_empty() {
+            return bytes;
+        }
+        cleaned.extend_from_slice(&bytes[kept..]);
         cleaned
     }
 }
@@ -321,6 +344,51 @@ mod tests {
         assert!(part(written - 12).await.bytes.ends_with(b"line 999999\n"));
         let log = store.output(&id, Stream::Log, OutputRange { from: 0, length: 99 }).await.unwrap();
         assert_eq!(log.bytes, b"[info] done\n");
+    }
+
+    /// A clock whose time flies: it only tells how long somebody slept.
+    #[derive(Default)]
+    struct Slept(Mutex<Vec<Duration>>);
+
+    impl Clock for Slept {
+        fn now(&self) -> gabier_tool::Timestamp {
+            gabier_tool::Timestamp::default()
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            self.0.lock().unwrap().push(duration);
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    struct Watching;
+
+    impl Feedback for Watching {
+        fn wants_output(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_that_nobody_watches_leaves_the_disk_to_others() {
+        let (store, id) = (gabier_store::Memory::default(), TaskId::new("5f3c2a10-0000"));
+        let watched = Live::new(Arc::new(Watching));
+        let mebibyte = b"a line of a flood with its end.\n".repeat(32 << 10);
+        for (live, first) in [(Live::default(), Duration::from_millis(250)), (watched, PAUSE)] {
+            let feedback = TaskFeedback::new(live, Arc::new(Redactor::new()), HashMap::new());
+            let clock = Slept::default();
+            feedback.output(OutputStream::Stdout, &mebibyte);
+            tokio::select! {
+                biased;
+                () = feedback.keep(&store, &clock, &id, Fence(1)) => {}
+                () = tokio::task::yield_now() => {}
+            }
+            assert_eq!(clock.0.lock().unwrap().first(), Some(&first));
+        }
     }
 
     #[tokio::test]

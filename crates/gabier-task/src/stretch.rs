@@ -44,17 +44,12 @@ impl Stretch {
             let near = self.first.len().saturating_sub(LONGEST_LINE);
             let end = self.first[near..].iter().rposition(|byte| *byte == b'\n');
             let cut = self.first.split_off(end.map_or(self.first.len(), |at| near + at + 1));
-            self.count(&cut);
+            count(&mut self.skipped, &cut);
         }
         let line = self.last[bytes..].iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
-        let rest = self.last.split_off(bytes + line.map_or(0, |at| at + 1));
-        let gone = std::mem::replace(&mut self.last, rest);
-        self.count(&gone);
-    }
-
-    fn count(&mut self, gone: &[u8]) {
-        self.skipped.bytes += gone.len() as u64;
-        self.skipped.lines += line_ends(gone);
+        let gone = bytes + line.map_or(0, |at| at + 1);
+        count(&mut self.skipped, &self.last[..gone]);
+        self.last.drain(..gone);
     }
 
     /// Takes what ends with a line end, or all of it.
@@ -69,6 +64,11 @@ impl Stretch {
         self.first = std::mem::take(&mut self.last);
         [(first, skipped)].into_iter().chain(part(last)).collect()
     }
+}
+
+fn count(skipped: &mut Skipped, gone: &[u8]) {
+    skipped.bytes += gone.len() as u64;
+    skipped.lines += line_ends(gone);
 }
 
 fn part(bytes: Vec<u8>) -> Option<Part> {
