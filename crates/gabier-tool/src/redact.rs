@@ -1,7 +1,7 @@
 //! Secrets never leave: live ones by value in every common spelling, unknown ones by shape.
 
 use std::borrow::Cow;
-use std::sync::RwLock;
+use std::sync::{LazyLock, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -135,20 +135,31 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
     spellings
 }
 
-/// Replaces what looks like a secret: our own tokens, JSON web tokens, PEM private keys.
+/// How what looks like a secret begins: our own tokens, JSON web tokens, PEM private keys.
+static STARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::new(["gabier_", "eyJ", "-----BEGIN "]).expect("three short words fit into a matcher")
+});
+
+/// Replaces what looks like a secret. The time it takes grows with the text alone, whatever the text holds.
 fn redact_shapes(text: &str) -> Option<String> {
     let mut redacted = String::new();
-    let mut end = 0;
-    let mut at = 0;
-    while let Some(start) = next_candidate(text, at) {
-        match shape_length(&text[start..]) {
-            Some(length) => {
-                redacted.push_str(&text[end..start]);
-                redacted.push_str(REDACTED);
-                end = start + length;
-                at = end;
-            }
-            None => at = start + 1,
+    let (mut end, mut barren) = (0, 0);
+    for found in STARTS.find_iter(text) {
+        let start = found.start();
+        if start < end {
+            continue;
+        }
+        let rest = &text[start..];
+        let length = match found.pattern().as_usize() {
+            0 => token_length(rest),
+            1 if start < barren => None,
+            1 => jwt_length(rest).map_err(|none| barren = start + none).ok(),
+            _ => pem_length(rest),
+        };
+        if let Some(length) = length {
+            redacted.push_str(&text[end..start]);
+            redacted.push_str(REDACTED);
+            end = start + length;
         }
     }
     if end == 0 {
@@ -156,16 +167,6 @@ fn redact_shapes(text: &str) -> Option<String> {
     }
     redacted.push_str(&text[end..]);
     Some(redacted)
-}
-
-const STARTS: [&str; 3] = ["gabier_", "eyJ", "-----BEGIN "];
-
-fn next_candidate(text: &str, from: usize) -> Option<usize> {
-    STARTS.iter().filter_map(|start| text.get(from..)?.find(start).map(|at| from + at)).min()
-}
-
-fn shape_length(text: &str) -> Option<usize> {
-    token_length(text).or_else(|| jwt_length(text)).or_else(|| pem_length(text))
 }
 
 /// `gabier_<kind>_<43 base62><6 base62>`.
@@ -176,20 +177,35 @@ fn token_length(text: &str) -> Option<usize> {
     (body >= 40).then_some("gabier_".len() + kind + 1 + body)
 }
 
-fn jwt_length(text: &str) -> Option<usize> {
-    if !text.starts_with("eyJ") {
-        return None;
+/// The length of a JSON web token (RFC 7519 §3), or within how many bytes none begins.
+fn jwt_length(text: &str) -> Result<usize, usize> {
+    const SHORTEST: usize = 10;
+    let run = |from: usize, others: &[u8]| {
+        let is_of_run = |byte: &u8| byte.is_ascii_alphanumeric() || others.contains(byte);
+        text.as_bytes()[from..].iter().take_while(|byte| is_of_run(byte)).count()
+    };
+    let is_part =
+        |from: usize, length: usize| length >= SHORTEST && text.as_bytes().get(from + length) == Some(&b'.');
+    let header = run(0, b"-_=");
+    // What begins within the header has a shorter one, and the same behind it.
+    if !is_part(0, header) {
+        return Err(header);
     }
-    let length =
-        text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"-_.=".contains(byte)).count();
-    let parts: Vec<&str> = text[..length].split('.').collect();
-    (parts.len() >= 3 && parts[..2].iter().all(|part| part.len() >= 10)).then_some(length)
+    let payload = run(header + 1, b"-_=");
+    if !is_part(header + 1, payload) {
+        return Err(header);
+    }
+    let head = header + payload + 2;
+    Ok(head + run(head, b"-_=."))
 }
 
 fn pem_length(text: &str) -> Option<usize> {
+    const LONGEST_LABEL: usize = 64;
+    const DASHES: &[u8] = b"-----";
     let header = text.strip_prefix("-----BEGIN ")?;
-    let label = &header[..header.find("-----")?];
-    if label.len() > 64 || !label.contains("PRIVATE KEY") {
+    let ends = header.as_bytes().windows(DASHES.len()).take(LONGEST_LABEL + 1);
+    let label = &header[..{ ends }.position(|window| window == DASHES)?];
+    if !label.contains("PRIVATE KEY") {
         return None;
     }
     let footer = format!("-----END {label}-----");
@@ -236,5 +252,22 @@ mod tests {
         check(&redactor, "-----BEGIN OPENSSH PRIVATE KEY-----\nabc", "[REDACTED]");
         check(&redactor, "-----BEGIN CERTIFICATE-----\nabc", "-----BEGIN CERTIFICATE-----\nabc");
         check(&redactor, "gabier_pat_short and eyJ", "gabier_pat_short and eyJ");
+        check(&redactor, "eyJ/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln x", "eyJ/[REDACTED] x");
+        check(&redactor, "eyJ.eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.", "eyJ.[REDACTED]");
+        check(&redactor, &format!("eyJ_{token}"), "eyJ_[REDACTED]");
+        check(&redactor, "eyJhbGciOiJIUzI1NiJ9.eyJzdWI.c2ln", "eyJhbGciOiJIUzI1NiJ9.eyJzdWI.c2ln");
+        check(&redactor, "------BEGIN A-B PRIVATE KEY-----é-----END A-B PRIVATE KEY-----é", "-[REDACTED]é");
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_beginnings_takes_no_longer_than_another() {
+        // Each beginning was once followed to the end of the text: minutes for this one, hours for a long output.
+        for begin in
+            ["eyJ", "eyJ.", "gabier_", "-----BEGIN ", "-----BEGIN RSA PUBLIC KEY", "eyJaaaaaaaaaaaa."]
+        {
+            let text = begin.repeat(1_000_000 / begin.len());
+            let is_token = begin.ends_with("a.");
+            assert_eq!(redact_shapes(&text).is_some(), is_token, "{begin}");
+        }
     }
 }
