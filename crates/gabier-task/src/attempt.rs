@@ -226,14 +226,17 @@ impl Engine {
     }
 }
 
-/// Whether the attempt failed before its tool was started, for want of the store or of time: then it may be started
-/// again, whatever its tool is.
+/// Whether the attempt failed before its tool was started, or before it began anything as it says itself, for want of
+/// the store or of time: then it may be started again, whatever its tool is.
 fn is_untouched(hold: &Hold, reply: &Reply) -> bool {
-    let Some(kind) = reply.envelope.error_kind().filter(|_| !hold.has_begun()) else { return false };
+    let Envelope::Failure { error, .. } = &reply.envelope else { return false };
+    if hold.has_begun() && !error.is_untouched() {
+        return false;
+    }
     match hold.stopped() {
         Some(Stop::Cancelled(_)) => false,
         Some(Stop::Silence | Stop::Ending) => true,
-        None => kind == ErrorKind::Unavailable,
+        None => error.kind() == ErrorKind::Unavailable,
     }
 }
 

@@ -17,6 +17,7 @@ struct Inner {
     beside: Map<String, Value>,
     next: Option<String>,
     retriable: Option<bool>,
+    is_untouched: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -30,6 +31,7 @@ impl Error {
             beside: Map::new(),
             next: None,
             retriable: None,
+            is_untouched: false,
             source: None,
         }))
     }
@@ -83,6 +85,14 @@ impl Error {
         self
     }
 
+    /// Says that the call has begun nothing outside: it may be started again, whatever its tool is, once what it needs
+    /// is there.
+    #[must_use]
+    pub fn untouched(mut self) -> Self {
+        self.0.is_untouched = true;
+        self
+    }
+
     /// Keeps the cause, for the log alone.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -131,6 +141,11 @@ impl Error {
         self.0.details.values_mut().for_each(|value| walk(value, &mut rewrite));
         self.0.beside.values_mut().for_each(|value| walk(value, &mut rewrite));
         self
+    }
+
+    /// True when its tool says that it has begun nothing outside.
+    pub fn is_untouched(&self) -> bool {
+        self.0.is_untouched
     }
 
     /// True when the same call may succeed later.

@@ -108,6 +108,8 @@ pub(crate) struct World {
     pub(crate) starts: Mutex<Vec<i64>>,
     /// How many starts of `flaky` fail.
     pub(crate) failures: AtomicU32,
+    /// How many starts of `work` do not get to their work for want of the store.
+    pub(crate) away: AtomicU32,
 }
 
 /// Works for a while.
@@ -118,6 +120,9 @@ pub(crate) struct Work {
     /// Whether it stops with a panic.
     #[serde(default)]
     panics: bool,
+    /// Whether it says so where it has begun nothing.
+    #[serde(default)]
+    tells: bool,
 }
 
 /// What work gives.
@@ -144,6 +149,11 @@ impl Tool<World> for Work {
 
     async fn run(self, ctx: &Context<World>) -> Result<Worked> {
         assert!(!self.panics, "as it was asked to");
+        let away = &ctx.services.away;
+        if away.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            let error = Error::new(ErrorKind::Unavailable, "the store is away");
+            return Err(if self.tells { error.untouched() } else { error });
+        }
         Ok(work(ctx, self.ms).await)
     }
 }

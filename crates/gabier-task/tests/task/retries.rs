@@ -76,6 +76,18 @@ async fn work_that_may_start_once_waits_where_the_store_is_away_before_its_start
 }
 
 #[tokio::test(start_paused = true)]
+async fn work_that_may_start_once_waits_where_its_tool_says_that_it_has_begun_nothing_without_the_store() {
+    for (tells, status, starts) in [(true, "completed", 1), (false, "failed", 0)] {
+        let machine = Machine::new();
+        machine.world.away.store(3, Ordering::SeqCst);
+        let server = machine.worker("serve");
+        let id = server.hand_over("work", json!({"ms": 1, "tells": tells, "background": true})).await;
+        let ended = server.end(&id, 60).await;
+        assert_eq!((ended.status.as_str(), machine.starts().len()), (status, starts), "told: {tells}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failure_and_no_task_hangs() {
     let machine = Machine::new();
     let server = machine.worker("serve");

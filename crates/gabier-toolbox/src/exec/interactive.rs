@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gabier_access::secret::SecretName;
-use gabier_host::{Alias, Answer, Pattern, Prompts, Response};
+use gabier_host::{Alias, Answer, Execution, Pattern, Prompts, Response};
 use gabier_tool::{
-    Context, Effect, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Secret, Tool, View,
+    Context, Effect, Error, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Secret, Tool, View,
 };
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
@@ -101,14 +101,7 @@ impl Tool<Services> for TaskExecInteractive {
             Some(alias) => alias.clone(),
             None => reach::target(ctx, &self.alias).await?,
         };
-        let limit = super::limit(self.timeout, ctx.services.exec.interactive_timeout_s);
-        let command = reach::command(ctx, &self.cmd, limit);
-        let host = reach::host(ctx, &alias).await?;
-        let execution = if self.interactive {
-            host.interact(command, self.prompts(ctx).await?).await?
-        } else {
-            host.exec(command).await?
-        };
+        let execution = self.send(ctx, &alias).await.map_err(Error::untouched)?;
         execution.check(alias.as_str())?;
         Ok(CommandResult::of(ctx, Self::KIND, &alias, &self.cmd, &execution))
     }
@@ -123,6 +116,17 @@ impl Tool<Services> for TaskExecInteractive {
 }
 
 impl TaskExecInteractive {
+    /// Runs the command, however it ends; a failure is one before it was sent.
+    async fn send(&self, ctx: &Context<Services>, alias: &Alias) -> Result<Execution> {
+        let limit = super::limit(self.timeout, ctx.services.exec.interactive_timeout_s);
+        let command = reach::command(ctx, &self.cmd, limit);
+        let host = reach::host(ctx, alias).await?;
+        if !self.interactive {
+            return host.exec(command).await;
+        }
+        host.interact(command, self.prompts(ctx).await?).await
+    }
+
     async fn prompts(&self, ctx: &Context<Services>) -> Result<Prompts> {
         let mut responses = Vec::new();
         for (pattern, reply) in &self.responses {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use gabier_host::Alias;
-use gabier_tool::{Context, Effect, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Tool, View};
+use gabier_tool::{
+    Context, Effect, Error, HostsRef, Mode, Outcome, Permission, Plan, Profile, Result, Tool, View,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,7 +59,9 @@ impl Tool<Services> for TaskExec {
         let cmd = self.cmd.as_str();
         let one = |alias: Alias| async move {
             let command = reach::command(ctx, cmd, limit);
-            let execution = reach::run(ctx, &alias, command).await?;
+            let sent = async { reach::host(ctx, &alias).await?.exec(command).await };
+            let execution = sent.await.map_err(Error::untouched)?;
+            execution.check(alias.as_str())?;
             Ok(CommandResult::of(ctx, Self::KIND, &alias, cmd, &execution))
         };
         on_all(ctx, self.targets.clone(), self.spreading, one, ran_of).await

@@ -82,8 +82,8 @@ pub(super) struct Sequel<'a> {
 
 impl Sequel<'_> {
     pub(super) async fn run(&self, ctx: &Context<Services>, alias: &Alias) -> Result<SequenceResult> {
-        let mut way =
-            Way { host: reach::host(ctx, alias).await?, shell: None, is_isolated: self.is_isolated };
+        let host = reach::host(ctx, alias).await.map_err(Error::untouched)?;
+        let mut way = Way { host, shell: None, is_isolated: self.is_isolated };
         let began = ctx.clock().monotonic();
         let mut result = SequenceResult::new(ctx, alias, self.steps.len());
         for (index, step) in self.steps.iter().enumerate() {
@@ -98,6 +98,7 @@ impl Sequel<'_> {
             }
             let execution = match way.run(command).await {
                 Ok(execution) => execution,
+                Err(error) if index == 0 => return Err(result.failure(error).untouched()),
                 Err(error) => return Err(result.failure(error)),
             };
             let broken = execution.check(alias.as_str()).err();

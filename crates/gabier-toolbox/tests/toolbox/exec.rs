@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gabier_host::{End, Execution, Output, Stopped};
-use gabier_tool::ErrorKind;
+use gabier_tool::{Envelope, ErrorKind};
 use gabier_toolbox::Services;
 use gabier_toolbox::testing::{FakeHost, os_user, services_over, token_bearer};
 use serde_json::{Value, json};
@@ -47,6 +47,29 @@ async fn a_command_out_of_time_is_a_failure_that_keeps_its_output() {
         (&envelope["details"]["stopped"], &envelope["details"]["stdout"]),
         (&json!("verified"), &json!("half\n"))
     );
+}
+
+#[tokio::test]
+async fn a_failure_before_the_first_command_was_sent_says_that_nothing_was_begun() {
+    let host = FakeHost::named("web1")
+        .answering("good", "1\n")
+        .failing("away", ErrorKind::Unavailable)
+        .with("sleep", |_| Ok(timed_out()));
+    let services = over(&[&host]).await;
+    let is_untouched = async |tool: &str, rest: Value| {
+        let mut arguments = rest;
+        arguments["alias"] = "web1".into();
+        match call(&services, os_user(), tool, arguments).await {
+            Envelope::Failure { error, .. } => error.is_untouched(),
+            Envelope::Success { .. } => panic!("{tool} succeeds"),
+        }
+    };
+    assert!(is_untouched("task_exec", json!({"cmd": "away"})).await);
+    assert!(is_untouched("task_exec_interactive", json!({"cmd": "away"})).await);
+    assert!(is_untouched("task_exec_sequence", json!({"commands": ["away", "good"]})).await);
+    assert!(!is_untouched("task_exec", json!({"cmd": "sleep 9"})).await);
+    assert!(!is_untouched("task_exec_interactive", json!({"cmd": "sleep 9"})).await);
+    assert!(!is_untouched("task_exec_sequence", json!({"commands": ["good", "away"]})).await);
 }
 
 #[tokio::test]
