@@ -140,28 +140,9 @@ fn ended(task: Task) -> Ended {
 
 fn task(number: u32) -> NewTask {
     NewTask {
-        id: TaskId::new(id(number)),
-        queue: "async-tasks".to_owned(),
-        tool: "monOutilAsync".to_owned(),
-        kind: "tool".to_owned(),
         alias: Some(format!("web{}", number % 50)),
-        label: None,
-        owner: "user:1".to_owned(),
-        idempotency_key: None,
-        priority: 10,
-        run_at: None,
-        deadline: None,
-        ttl: None,
-        max_attempts: 1,
-        retry_safe: false,
         arguments: json!({"text": "x".repeat(150)}),
-        context: json!({}),
-        callback: None,
-        then: Vec::new(),
-        retried_from: None,
-        retry_count: 0,
-        parent: None,
-        claim: None,
+        ..NewTask::new(TaskId::new(id(number)), "async-tasks", "monOutilAsync", "user:1")
     }
 }
 

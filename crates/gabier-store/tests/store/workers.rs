@@ -15,30 +15,7 @@ use crate::processes::{Other, open};
 
 /// A task of the queue `q` that says no more than it must.
 pub(crate) fn draft(id: &str) -> NewTask {
-    NewTask {
-        id: TaskId::new(id),
-        queue: "q".to_owned(),
-        tool: "demo".to_owned(),
-        kind: "tool".to_owned(),
-        alias: None,
-        label: None,
-        owner: "ann".to_owned(),
-        idempotency_key: None,
-        priority: 10,
-        run_at: None,
-        deadline: None,
-        ttl: None,
-        max_attempts: 1,
-        retry_safe: false,
-        arguments: json!({}),
-        context: json!({}),
-        callback: None,
-        then: Vec::new(),
-        retried_from: None,
-        retry_count: 0,
-        parent: None,
-        claim: None,
-    }
+    NewTask::new(TaskId::new(id), "q", "demo", "ann")
 }
 
 pub(crate) fn id() -> String {
