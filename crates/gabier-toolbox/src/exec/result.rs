@@ -154,7 +154,7 @@ pub(super) fn output_blocks(stdout: &str, stderr: &str) -> Vec<Block> {
 }
 
 /// A stream that is no text as it was, where all of it is here and short enough for who reads it.
-fn bytes_of(ctx: &Context<Services>, output: &Output) -> Option<String> {
+pub(super) fn bytes_of(ctx: &Context<Services>, output: &Output) -> Option<String> {
     let most = if ctx.surface().is_mcp() { MODEL_BYTES } else { usize::MAX };
     let is_told = !output.is_text() && !output.is_truncated() && output.head.len() <= most;
     is_told.then(|| BASE64_STANDARD.encode(&output.head))

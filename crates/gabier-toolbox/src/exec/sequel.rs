@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::advice::advice;
-use super::result::{exit_code, milliseconds, output_blocks, task_id};
+use super::result::{bytes_of, exit_code, milliseconds, output_blocks, task_id};
 use super::sequence::Step;
 use crate::Services;
 use crate::hosts::reach::{self, Reached};
@@ -58,6 +58,12 @@ struct StepResult {
     stdout: Text,
     /// What it wrote as errors.
     stderr: Text,
+    /// What it wrote, base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<String>,
+    /// What it wrote as errors, base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<String>,
     /// Its exit code; null when it has none.
     exit_code: Option<u32>,
     /// How long it took, in milliseconds.
@@ -102,7 +108,7 @@ impl Sequel<'_> {
                 Err(error) => return Err(result.failure(error)),
             };
             let broken = execution.check(alias.as_str()).err();
-            result.push(step, &execution, broken.as_ref());
+            result.push(ctx, step, &execution, broken.as_ref());
             let goes_on = step.goes_on().unwrap_or(self.goes_on);
             if execution.is_success() || goes_on && may_go_on(broken.as_ref()) {
                 continue;
@@ -193,7 +199,7 @@ impl SequenceResult {
         }
     }
 
-    fn push(&mut self, step: &Step, execution: &Execution, broken: Option<&Error>) {
+    fn push(&mut self, ctx: &Context<Services>, step: &Step, execution: &Execution, broken: Option<&Error>) {
         let Execution { stdout, stderr, duration, notes, .. } = execution;
         self.truncated |= stdout.is_truncated() || stderr.is_truncated();
         self.notes.extend(notes.iter().cloned().chain(advice(step.command())));
@@ -214,6 +220,8 @@ impl SequenceResult {
             exit_code: execution.exit_code(),
             duration_ms: milliseconds(*duration),
             line_count: stdout.lines + stderr.lines,
+            stdout_base64: bytes_of(ctx, stdout),
+            stderr_base64: bytes_of(ctx, stderr),
             stdout: Text(stdout.text()),
             stderr: Text(stderr.text()),
             error,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gabier_host::{End, Execution, Output, Stopped};
+use gabier_host::{Command, End, Execution, Output, Stopped};
 use gabier_tool::{Envelope, ErrorKind};
 use gabier_toolbox::Services;
 use gabier_toolbox::testing::{FakeHost, os_user, services_over, token_bearer};
@@ -70,6 +70,30 @@ async fn a_failure_before_the_first_command_was_sent_says_that_nothing_was_begun
     assert!(!is_untouched("task_exec", json!({"cmd": "sleep 9"})).await);
     assert!(!is_untouched("task_exec_interactive", json!({"cmd": "sleep 9"})).await);
     assert!(!is_untouched("task_exec_sequence", json!({"commands": ["good", "away"]})).await);
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_given_as_it_was_beside_its_escaped_form() {
+    let bytes = |_: &Command| {
+        let (stdout, stderr) = (Output::whole(b"\xff\n".as_slice()), Output::whole("\u{e9}\n"));
+        let end = End::Exited(0);
+        Ok(Execution { end, stdout, stderr, duration: Duration::ZERO, notes: Vec::new(), prompt: None })
+    };
+    let services = over(&[&FakeHost::named("web1").with("raw", bytes)]).await;
+    for (tool, arguments, at) in [
+        ("task_exec", json!({"alias": "web1", "cmd": "raw"}), "/data"),
+        ("task_exec_interactive", json!({"alias": "web1", "cmd": "raw"}), "/data"),
+        ("task_exec_sequence", json!({"alias": "web1", "commands": ["raw"]}), "/data/results/0"),
+    ] {
+        let (_, envelope) = exec(&services, tool, arguments).await;
+        let found = envelope.pointer(at).unwrap();
+        assert_eq!(
+            (&found["stdout"], &found["stdout_base64"]),
+            (&json!("\\xff\n"), &json!("/wo=")),
+            "{tool}"
+        );
+        assert_eq!((&found["stderr"], found.get("stderr_base64")), (&json!("\u{e9}\n"), None), "{tool}");
+    }
 }
 
 #[tokio::test]
