@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::Start;
 use crate::backing::Backing;
@@ -39,6 +40,17 @@ impl Tasks {
     /// Runs tasks until the process is asked to stop, then gives them `shutdown_grace_s` to end. What goes on is
     /// stopped: retry-safe tasks go back to their queue, all others have crashed.
     pub async fn work(&self, shutdown: CancellationToken) {
+        let tasks = self.clone();
+        // Every commit wakes this: on the threads that run the tasks, not on the one that waits for the whole process.
+        let working = AbortOnDropHandle::new(tokio::spawn(async move { tasks.work_here(shutdown).await }));
+        if let Err(error) = working.await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    async fn work_here(&self, shutdown: CancellationToken) {
         let engine = &self.0;
         let settings = &engine.settings;
         tokio::join!(

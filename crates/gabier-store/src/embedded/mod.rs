@@ -79,8 +79,10 @@ impl Embedded {
         }
         let (bell, others) = (Arc::new(OnceLock::<Bell>::new()), presence.clone());
         let rung = Arc::clone(&bell);
-        let committed = move || {
-            waker.wake();
+        let committed = move |have_records_moved| {
+            if have_records_moved {
+                waker.wake();
+            }
             if let Some(bell) = rung.get() {
                 bell.own();
             }

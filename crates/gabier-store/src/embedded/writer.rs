@@ -50,16 +50,19 @@ impl Handle {
 }
 
 impl Writer {
-    /// Starts the thread. `committed` is called on it after every commit that changed something.
+    /// Starts the thread. `committed` is called on it after every commit that changed something, and told whether the
+    /// generation of the records moved.
     pub(super) fn start(
         connection: Connection,
         file: PathBuf,
-        committed: impl Fn() + Send + 'static,
+        committed: impl Fn(bool) + Send + 'static,
     ) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let mark = Mark::open(&file)?;
         let failed = Arc::new(OnceLock::new());
-        let mut work = Work { connection, file, mark, committed, failed: Arc::clone(&failed), wary: 0 };
+        let generation = rows::generation(&connection)?;
+        let failing = Arc::clone(&failed);
+        let mut work = Work { connection, file, mark, committed, failed: failing, wary: 0, generation };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work.until_closed(&receiver))
@@ -142,6 +145,8 @@ struct Work<F> {
     failed: Arc<OnceLock<Error>>,
     /// How many commits are still made with savepoints, since a request failed.
     wary: u32,
+    /// The generation of the records as of the last commit.
+    generation: u64,
 }
 
 /// The last commit, from which the next is guessed.
@@ -171,7 +176,7 @@ impl Last {
     }
 }
 
-impl<F: Fn()> Work<F> {
+impl<F: Fn(bool)> Work<F> {
     fn until_closed(&mut self, requests: &Receiver<Box<dyn Request>>) {
         let mut last = Last::default();
         while let Ok(first) = requests.recv() {
@@ -183,7 +188,7 @@ impl<F: Fn()> Work<F> {
     }
 
     fn commit(&mut self, mut batch: Vec<Box<dyn Request>>) {
-        let before = self.connection.total_changes();
+        let (changes, generation) = (self.connection.total_changes(), self.generation);
         match self.try_commit(&mut batch) {
             // One request too big for the disk's last bytes must not fail its neighbours.
             Err(error) if error.kind() == ErrorKind::Full && batch.len() > 1 => {
@@ -196,8 +201,8 @@ impl<F: Fn()> Work<F> {
                     request.answer(outcome.clone());
                 }
                 // A claim that found nothing wakes nobody.
-                if outcome.is_ok() && self.connection.total_changes() != before {
-                    (self.committed)();
+                if outcome.is_ok() && self.connection.total_changes() != changes {
+                    (self.committed)(self.generation != generation);
                 }
             }
         }
@@ -243,7 +248,8 @@ impl<F: Fn()> Work<F> {
                 Err(_) => return Ok(number == 1),
             }
         }
-        finish(transaction, &self.mark, &self.file).map(|()| true)
+        self.generation = finish(transaction, &self.mark, &self.file)?;
+        Ok(true)
     }
 
     fn run_apart(&mut self, batch: &mut [Box<dyn Request>]) -> Result<()> {
@@ -257,7 +263,8 @@ impl<F: Fn()> Work<F> {
                 Err(_) => savepoint.finish().while_doing(doing)?,
             }
         }
-        finish(transaction, &self.mark, &self.file)
+        self.generation = finish(transaction, &self.mark, &self.file)?;
+        Ok(())
     }
 }
 
@@ -273,10 +280,11 @@ fn begin<'a>(connection: &'a mut Connection, file: &Path) -> Result<Transaction<
     Ok(transaction)
 }
 
-/// Makes a transaction durable.
-fn finish(transaction: Transaction<'_>, mark: &Mark, file: &Path) -> Result<()> {
-    mark.write(rows::generation(&transaction)?)?;
-    transaction.commit().while_doing(|| doing(file))
+/// Makes a transaction durable; gives the generation of the records.
+fn finish(transaction: Transaction<'_>, mark: &Mark, file: &Path) -> Result<u64> {
+    let generation = rows::generation(&transaction)?;
+    mark.write(generation)?;
+    transaction.commit().while_doing(|| doing(file)).map(|()| generation)
 }
 
 /// Whether an error comes from the store itself, so that the whole transaction is in doubt.
@@ -309,7 +317,7 @@ mod tests {
         connection.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
         let commits = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&commits);
-        let count = move || {
+        let count = move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
         };
         let writer = Writer::start(connection, file.clone(), count).unwrap();
