@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use sha2::{Digest as _, Sha256};
 
-use super::openssh::waiting;
+use super::program::waiting;
 
 /// Which way files go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 
 use super::book::Who;
-use super::openssh::succeeds;
 use super::product::{Home, Product};
+use super::program::succeeds;
 use super::script;
 use super::sshd::Sshd;
 

@@ -8,6 +8,7 @@ mod goals;
 mod line;
 mod openssh;
 mod product;
+mod program;
 mod report;
 mod rows;
 mod script;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::openssh::waiting;
+use super::program::waiting;
 use super::sshd::Sshd;
 use crate::contestant::{Start, shipped_binary};
 use crate::http_load::Connection;

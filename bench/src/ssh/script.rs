@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::book::Who;
 use super::content::Way;
-use super::openssh::{succeeds, waiting};
+use super::program::{succeeds, waiting};
 use super::sshd::Sshd;
 use crate::contestant::{NODE, Start};
 use crate::process::Process;

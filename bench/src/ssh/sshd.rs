@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::openssh::run;
+use super::program::run;
 use crate::contestant::Start;
 use crate::measure::free_port;
 use crate::process::Process;

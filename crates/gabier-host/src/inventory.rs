@@ -7,8 +7,8 @@ use gabier_store::{Expect, Record, Records};
 use gabier_tool::{Clock, Error, ErrorKind, Result, iso, nearest};
 
 use crate::alias::Alias;
-use crate::record::{HostChange, HostRecord, PinnedKey};
-use crate::target::{Endpoint, Target};
+use crate::record::{HostChange, HostRecord};
+use crate::target::{Endpoint, PinnedKey, Target};
 
 /// The kind of the records.
 const KIND: &str = "host";

@@ -34,5 +34,5 @@ pub use output::{Captured, Output};
 pub use path::RemotePath;
 pub use prompt::{Answer, Asked, Pattern, Prompts, Response};
 pub use quote::{quote, quote_all};
-pub use record::{HostChange, HostRecord, PinnedKey};
-pub use target::{Credential, Endpoint, HostKeyPolicy, SecretSource, Secrets, Strength, Target};
+pub use record::{HostChange, HostRecord};
+pub use target::{Credential, Endpoint, HostKeyPolicy, PinnedKey, SecretSource, Secrets, Strength, Target};

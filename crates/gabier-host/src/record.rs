@@ -6,7 +6,7 @@ use gabier_tool::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::alias::Alias;
-use crate::target::{Credential, HostKeyPolicy, SecretSource, Strength};
+use crate::target::{Credential, HostKeyPolicy, PinnedKey, SecretSource, Strength};
 
 /// A host of the inventory. Secrets are named (`vault:NAME`), never held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,19 +54,6 @@ pub struct HostRecord {
     /// The host keys recorded for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<PinnedKey>,
-}
-
-/// A host key that was recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PinnedKey {
-    /// Its algorithm, such as `ssh-ed25519`.
-    pub algorithm: String,
-    /// The key, base64 as in `known_hosts`.
-    pub key: String,
-    /// Its fingerprint, `SHA256:…`.
-    pub fingerprint: String,
-    /// When it was recorded, ISO 8601.
-    pub recorded_at: String,
 }
 
 impl HostRecord {

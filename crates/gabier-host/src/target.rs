@@ -6,8 +6,6 @@ use futures::future::BoxFuture;
 use gabier_tool::{Result, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::record::PinnedKey;
-
 /// How to reach a host: the last [`Endpoint`] of a chain, with those before it as jumps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -125,6 +123,19 @@ pub enum HostKeyPolicy {
     Strict,
     /// Only the key with the given fingerprint.
     Pinned,
+}
+
+/// A host key that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PinnedKey {
+    /// Its algorithm, such as `ssh-ed25519`.
+    pub algorithm: String,
+    /// The key, base64 as in `known_hosts`.
+    pub key: String,
+    /// Its fingerprint, `SHA256:…`.
+    pub fingerprint: String,
+    /// When it was recorded, ISO 8601.
+    pub recorded_at: String,
 }
 
 /// Which algorithms may be used.

@@ -13,7 +13,7 @@ use crate::ssh::book::{Book, Who};
 use crate::ssh::content::{Content, Way};
 use crate::ssh::field::{Field, HOST};
 use crate::ssh::line::{Line, Shape};
-use crate::ssh::openssh::waiting;
+use crate::ssh::program::waiting;
 use crate::ssh::script::Script;
 use crate::ssh::{Plan, Row};
 
