@@ -67,6 +67,14 @@ impl LazyStore {
         self.store().map(|store| Backing::new(store.queue, store.records, store.presence))
     }
 
+    /// Tells those who share the store that this process is gone; nothing where it was never opened.
+    pub(crate) fn leave(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(presence) = open.and_then(|store| store.presence) {
+            presence.leave();
+        }
+    }
+
     /// The failure after which an open store writes no more.
     pub(crate) fn failed(&self) -> Result<Option<gabier_store::Error>> {
         self.store().map(|store| store.embedded.as_ref().and_then(|embedded| embedded.failed()))

@@ -3,8 +3,8 @@
 //! Nobody hears at once that a process was killed or that its machine is gone: its last word holds for some seconds
 //! more. What it held is not lost by that, as leases end by themselves.
 
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ const SOON: Duration = Duration::from_millis(500);
 pub(crate) struct Presence {
     id: String,
     asking: Arc<Asking>,
-    teller: Option<(Sender<()>, JoinHandle<()>)>,
+    teller: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
 /// What a process says of itself.
@@ -75,16 +75,13 @@ impl Presence {
             thread::Builder::new().name("redis-presence".to_owned()).spawn(tell).map_err(|source| {
                 Error::new(ErrorKind::Io, "start the thread that tells Redis of this process").because(source)
             })?;
-        Ok(Self { id, asking, teller: Some((end, teller)) })
+        Ok(Self { id, asking, teller: Mutex::new(Some((end, teller))) })
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        if let Some((end, teller)) = self.teller.take() {
-            drop(end);
-            let _ = teller.join();
-        }
+        self.leave();
     }
 }
 
@@ -99,6 +96,14 @@ impl Neighbours for Presence {
             self.asking.say("who", "").map_err(|source| silent().because(source))?.ok_or_else(silent)?;
         let entries = entries.iter().filter_map(|text| serde_json::from_str::<Entry>(text).ok());
         Ok(entries.filter(|entry| entry.id != self.id).map(seen).collect())
+    }
+
+    fn leave(&self) {
+        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((end, teller)) = teller {
+            drop(end);
+            let _ = teller.join();
+        }
     }
 }
 

@@ -48,5 +48,6 @@ pub(crate) async fn converse(
     if working.await.is_err() {
         tracing::error!("what ran tasks stopped with a panic");
     }
+    wired.store.leave();
     served
 }

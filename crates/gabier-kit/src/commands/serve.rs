@@ -65,16 +65,17 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     let working = work(&wired, role, shutdown.clone());
     follow(&wired, &shutdown);
     tell_promise(&wired, &shutdown);
-    if wired.config.server.transport == Transport::Both {
+    let served = if wired.config.server.transport == Transport::Both {
         let caller = wired.identify(Surface::McpStdio).await?;
         let stdio = mcp.serve_stdio(caller, shutdown.clone());
         let (served, ended, (), ()) = futures::join!(bound.serve(shutdown.clone()), stdio, tending, working);
-        served.and(ended)?;
+        served.and(ended)
     } else {
         let (served, (), ()) = futures::join!(bound.serve(shutdown), tending, working);
-        served?;
-    }
-    Ok(Report::done())
+        served
+    };
+    wired.store.leave();
+    served.map(|()| Report::done())
 }
 
 async fn stdio(app: &App, wired: &Wired, shutdown: CancellationToken) -> Result<Report> {

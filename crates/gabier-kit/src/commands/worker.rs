@@ -30,5 +30,6 @@ pub(crate) async fn run(site: &Site<'_>, matches: &ArgMatches) -> Result<Report>
     site.terminal
         .say(&format!("{} runs up to {} tasks at once from {place}", wired.name, settings.concurrency));
     wired.tasks.work(shutdown).await;
+    wired.store.leave();
     Ok(Report::done())
 }

@@ -50,3 +50,12 @@ fn processes_see_one_another_come_and_go() {
     drop(worker);
     soon(&serve, &[]);
 }
+
+#[test]
+fn who_leaves_is_seen_no_more_though_its_store_is_still_held() {
+    let server = Server::durable();
+    let (serve, worker) = (join(&server, "serve"), join(&server, "worker"));
+    soon(&serve, &["worker"]);
+    worker.presence.as_ref().expect("one").leave();
+    assert_eq!(roles(&serve), [""; 0]);
+}

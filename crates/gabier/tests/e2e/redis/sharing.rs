@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::harness::PATIENCE;
+
 use super::{Redis, TOKEN, Worker, look, submit, until, until_status};
 
 /// How long a worker may be silent in these tests.
@@ -28,6 +30,25 @@ fn what_one_server_takes_any_worker_runs_and_the_other_server_shows() {
     for worker in workers {
         worker.signal(Signal::TERM);
         assert_eq!(worker.end(), Some(0));
+    }
+}
+
+#[test]
+fn who_ended_when_asked_to_is_counted_among_the_processes_no_more() {
+    let redis = Redis::start();
+    let home = redis.home();
+    let listed = || String::from_utf8(redis.ask(&["ZRANGE", "gabier:{p}:processes", "0", "-1"])).unwrap();
+    for _ in 0..5 {
+        let (server, worker) = (home.serve(&[]).with_token(TOKEN), Worker::start(&home));
+        let end = Instant::now() + PATIENCE;
+        while !["serve", "worker"].iter().all(|role| listed().contains(role)) {
+            assert!(Instant::now() < end, "{}", listed());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(server.end_by_signal(), Some(0));
+        worker.signal(Signal::TERM);
+        assert_eq!(worker.end(), Some(0));
+        assert_eq!(listed().trim(), "");
     }
 }
 
