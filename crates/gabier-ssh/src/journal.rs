@@ -74,12 +74,19 @@ impl Page for FilePage {
         let path = self.path.clone();
         blocking(move || fs::remove_file(path)).boxed()
     }
+
+    fn discard(&self) {
+        // What was thrown away already may be another's page by now.
+        if self.file.metadata().is_ok_and(|found| found.nlink() > 0) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Drop for FilePage {
     fn drop(&mut self) {
-        if self.file.metadata().is_ok_and(|found| found.len() == 0 && found.nlink() > 0) {
-            let _ = fs::remove_file(&self.path);
+        if self.file.metadata().is_ok_and(|found| found.len() == 0) {
+            self.discard();
         }
     }
 }
@@ -157,6 +164,19 @@ mod tests {
         assert_eq!(page.load().await.unwrap(), Some(checkpoint(5)));
         page.forget().await.unwrap();
         assert_eq!(take(folder.path()).await.unwrap().load().await.unwrap(), None, "thrown away, so free");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_came_to_nothing_is_gone_at_once_but_not_that_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = take(folder.path()).await.unwrap();
+        page.save(&checkpoint(5)).await.unwrap();
+        page.discard();
+        assert_eq!(names(folder.path()), 0);
+        let next = take(folder.path()).await.unwrap();
+        next.save(&checkpoint(7)).await.unwrap();
+        page.discard();
+        assert_eq!((names(folder.path()), next.load().await.unwrap()), (1, Some(checkpoint(7))));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Looks for an earlier attempt that went the same way (`up`, `down`).
     pub(super) async fn begin(job: &Arc<Job>, way: &str, from: &[u8], to: &[u8]) -> Self {
+        job.go_together();
         let page = match &job.options.resume {
             Some(resume) => resume.page(way, &[from, b" -> ", to].concat()).await,
             None => None,

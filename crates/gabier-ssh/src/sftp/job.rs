@@ -9,7 +9,7 @@ use super::error::{Error, Reason, Result};
 use super::options::{Options, Verify};
 use super::path::{is_left, temporary_name};
 use super::progress::Meter;
-use super::resume::WORTH_RESUMING;
+use super::resume::{Page, WORTH_RESUMING};
 use super::session::Session;
 
 /// How long the end waits for the server to have removed what is unfinished.
@@ -26,6 +26,8 @@ pub(super) struct Job {
     goes_on: AtomicBool,
     /// What failed would fail alike for all that has not begun.
     is_over: AtomicBool,
+    /// Many files go together.
+    is_batch: AtomicBool,
     /// What the names of unfinished copies carry where many files go together.
     mark: OnceLock<u32>,
 }
@@ -46,6 +48,7 @@ impl Job {
             is_kept: AtomicBool::new(false),
             goes_on: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            is_batch: AtomicBool::new(false),
             mark: OnceLock::new(),
         });
         let outcome = tokio::select! {
@@ -68,6 +71,21 @@ impl Job {
     /// Goes on with what an earlier attempt has begun.
     pub(super) fn go_on(&self) {
         self.goes_on.store(true, Relaxed);
+    }
+
+    /// Sends many files together: the small ones have no pages of their own.
+    pub(super) fn go_together(&self) {
+        self.is_batch.store(true, Relaxed);
+    }
+
+    /// The journal's page for a file of that size on its way (`up`, `down`) to a place. A large one can go on by it;
+    /// of a small one that goes alone it tells the next transfer what a killed process has left.
+    pub(super) async fn page(&self, way: &str, place: &[u8], size: u64) -> Option<Box<dyn Page>> {
+        let resume = self.options.resume.as_ref()?;
+        if size < WORTH_RESUMING && self.is_batch.load(Relaxed) {
+            return None;
+        }
+        resume.page(way, place).await
     }
 
     /// Lets the names of unfinished copies carry a mark from now on.

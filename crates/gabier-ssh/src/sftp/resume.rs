@@ -42,6 +42,9 @@ pub trait Page: Send + Sync {
 
     /// Forgets what has arrived.
     fn forget(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Forgets what came to nothing, at once; blocks for no longer than the removal of a file takes.
+    fn discard(&self);
 }
 
 /// What is known of an unfinished copy.

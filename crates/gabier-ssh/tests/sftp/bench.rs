@@ -171,7 +171,11 @@ impl Page for Leaf {
     }
 
     fn forget(&self) -> BoxFuture<'_, Result<()>> {
-        self.0.0.lock().unwrap().remove(&self.1);
+        self.discard();
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn discard(&self) {
+        self.0.0.lock().unwrap().remove(&self.1);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use gabier_ssh::sftp::{
@@ -86,6 +87,87 @@ async fn a_killed_download_leaves_the_old_content_and_goes_on_where_it_ended() {
         assert!(std::fs::read(bench.local_path("a")).unwrap() == content(SIZE));
         assert_eq!((bench.local_names(), journal.only()), (vec!["a".to_owned()], None));
     }
+}
+
+/// A session that a transfer of these bytes does not get to its end over while a test lasts.
+async fn stuck_session(bytes: usize) -> (Server, Session) {
+    let (server, stream) = Server::start(&[]);
+    let slow = Slow::rate(stream, u32::try_from(bytes / 8).unwrap());
+    (server, Session::open(slow, Settings::default()).await.unwrap())
+}
+
+/// Small enough for one request, and for several.
+const SMALL: [usize; 2] = [40_000, 3 << 20];
+
+#[tokio::test]
+async fn what_a_dead_process_left_of_a_small_upload_is_removed_by_the_next_one() {
+    for size in SMALL {
+        let bench = Arc::new(Bench::start().await);
+        bench.write_local("a", &content(size));
+        bench.write_remote("a", b"old");
+        let options = resuming(Options { force: true, ..Options::default() }, &Arc::default());
+        let (_server, session) = stuck_session(size).await;
+        // Who dies removes nothing: what was never polled again has not been dropped either.
+        let _dead = tokio::spawn({
+            let (bench, options) = (Arc::clone(&bench), options.clone());
+            async move { send(&bench, &session, &options).await }
+        });
+        while bench.remote_names().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        send(&bench, &bench.session, &options).await.unwrap();
+        assert_eq!(bench.remote_names(), ["a"], "{size}");
+        assert!(std::fs::read(bench.remote("a")).unwrap() == content(size));
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_of_a_small_download_is_removed_by_the_next_one() {
+    for size in SMALL {
+        let bench = Arc::new(Bench::start().await);
+        bench.write_remote("a", &content(size));
+        bench.write_local("a", b"old");
+        let options = resuming(Options { force: true, ..Options::default() }, &Arc::default());
+        let (_server, session) = stuck_session(size).await;
+        let _dead = tokio::spawn({
+            let (bench, options) = (Arc::clone(&bench), options.clone());
+            async move { fetch(&bench, &session, &options).await }
+        });
+        while bench.local_names().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fetch(&bench, &bench.session, &options).await.unwrap();
+        assert_eq!(bench.local_names(), ["a"], "{size}");
+        assert!(std::fs::read(bench.local_path("a")).unwrap() == content(size));
+    }
+}
+
+#[tokio::test]
+async fn a_small_file_that_arrived_leaves_no_page() {
+    let bench = Bench::start().await;
+    bench.write_local("a", &content(5_000));
+    let journal = Arc::new(Memory::default());
+    let options = resuming(Options { force: true, ..Options::default() }, &journal);
+    send(&bench, &bench.session, &options).await.unwrap();
+    assert_eq!(journal.only(), None);
+    fetch(&bench, &bench.session, &options).await.unwrap();
+    assert_eq!(journal.only(), None);
+}
+
+#[tokio::test]
+async fn a_small_file_that_is_refused_leaves_no_page_and_one_whose_link_is_lost_leaves_it() {
+    let bench = Bench::start().await;
+    bench.write_local("a", &content(SMALL[1]));
+    let journal = Arc::new(Memory::default());
+    let lying = Options { verify: Verify::Remote(Bench::lying_hasher()), ..Options::default() };
+    send(&bench, &bench.session, &resuming(lying, &journal)).await.unwrap_err();
+    assert_eq!((bench.remote_names(), journal.only()), (vec![], None));
+    let (server, session) = stuck_session(SMALL[1]).await;
+    let lost = resuming(killing(server, 1), &journal);
+    send(&bench, &session, &lost).await.unwrap_err();
+    assert_eq!((bench.remote_names().len(), journal.only().is_some()), (1, true));
+    send(&bench, &bench.session, &resuming(Options::default(), &journal)).await.unwrap();
+    assert_eq!((bench.remote_names(), journal.only()), (vec!["a".to_owned()], None));
 }
 
 #[tokio::test]

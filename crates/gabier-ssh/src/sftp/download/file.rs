@@ -16,7 +16,7 @@ use crate::sftp::local::LocalFolder;
 use crate::sftp::options::{Hashed, Verify};
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::Arrived;
-use crate::sftp::resume::{Page, WORTH_RESUMING};
+use crate::sftp::resume::WORTH_RESUMING;
 use crate::sftp::upload::{describe_change, hash_prefix};
 use crate::sftp::verify::mismatch;
 
@@ -48,15 +48,9 @@ pub(super) async fn fetch_file(
         blocking(move || admit(&job, &folder, &path, &attributes)).await?
     };
     let Admission::Welcome(target) = admission else { return Ok(None) };
-    let page = match &job.options.resume {
-        Some(resume) if attributes.size.is_some_and(|size| size >= WORTH_RESUMING) => {
-            resume.page("down", target.place().as_os_str().as_bytes()).await
-        }
-        _ => None,
-    };
-    let (mut stage, start) = open(job, &file, &attributes, target, page.as_deref()).await?;
+    let (mut stage, begun) = open(job, &file, &attributes, target).await?;
     let theirs = ask_early(job, &file, &attributes);
-    let received = receive(job, &file, &attributes, &mut stage, start, page).await;
+    let received = receive(job, &file, &attributes, &mut stage, begun).await;
     match received {
         Ok(received) => finish(job, file, attributes, stage, received, theirs).await.map(Some),
         Err(error) => blocking(move || Err(stage.explain(error))).await,
@@ -70,23 +64,37 @@ struct Whole {
     ledger: Option<Ledger>,
 }
 
+/// How much of a copy is there, and what the journal knows of it.
+struct Begun {
+    arrived: u64,
+    hash: Option<Sha256>,
+    ledger: Option<Ledger>,
+}
+
 async fn open(
     job: &Arc<Job>,
     file: &RemoteFile,
     attributes: &Attributes,
-    target: Target,
-    page: Option<&dyn Page>,
-) -> Result<(Stage, Option<Start>)> {
-    let target = match page {
-        Some(page) => match find(job, page, file, attributes, target).await? {
-            Ok((stage, start)) => return Ok((stage, Some(start))),
+    mut target: Target,
+) -> Result<(Stage, Begun)> {
+    let size = attributes.size.unwrap_or(0);
+    let page = job.page("down", target.place().as_os_str().as_bytes(), size).await;
+    let name = job.temporary_name(target.name())?;
+    let mut ledger = None;
+    if let Some(page) = page {
+        target = match find(job, &*page, file, attributes, target).await? {
+            Ok((stage, Start { arrived, hash, checkpoint })) => {
+                let ledger = Some(Ledger::new(page, checkpoint));
+                return Ok((stage, Begun { arrived, hash: Some(hash), ledger }));
+            }
             Err(target) => target,
-        },
-        None => target,
-    };
+        };
+        ledger = Ledger::begin(page, &name, attributes).await;
+    }
+    let hash = (job.hashes() || ledger.is_some()).then(Sha256::new);
     let (job, attributes) = (job.clone(), *attributes);
-    let stage = blocking(move || Stage::open(&job, target, &attributes)).await?;
-    Ok((stage, None))
+    let stage = blocking(move || Stage::open(&job, target, name, &attributes)).await?;
+    Ok((stage, Begun { arrived: 0, hash, ledger }))
 }
 
 async fn receive(
@@ -94,22 +102,16 @@ async fn receive(
     file: &RemoteFile,
     attributes: &Attributes,
     stage: &mut Stage,
-    start: Option<Start>,
-    page: Option<Box<dyn Page>>,
+    begun: Begun,
 ) -> Result<Whole> {
     let size = attributes.size.unwrap_or(0);
-    let hashes = job.hashes() || page.is_some();
-    let ledger = match page {
-        Some(page) => Some(Ledger::open(page, stage.temporary_name(), attributes, start.as_ref()).await?),
-        None => None,
-    };
-    if ledger.is_some() {
+    let Begun { arrived: resumed, hash, mut ledger } = begun;
+    if let Some(ledger) = &mut ledger
+        && size >= WORTH_RESUMING
+    {
+        ledger.keep_for_later();
         stage.keep_for_later();
     }
-    let (resumed, hash) = match start {
-        Some(Start { arrived, hash }) => (arrived, Some(hash)),
-        None => (0, hashes.then(Sha256::new)),
-    };
     job.meter.arrived(resumed);
     let (marks, mut reached) = mpsc::unbounded_channel();
     let marks = ledger.is_some().then_some(marks);

@@ -10,7 +10,7 @@ use crate::sftp::error::Result;
 use crate::sftp::file::RemoteFile;
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::options::Verify;
-use crate::sftp::resume::{Checkpoint, Page, Segment};
+use crate::sftp::resume::{Checkpoint, Page, Segment, WORTH_RESUMING};
 use crate::sftp::upload::{hash_prefix, read_full};
 use crate::sftp::verify::{Claim, ask};
 
@@ -20,33 +20,45 @@ use super::stage::{Stage, Target};
 pub(super) struct Ledger {
     page: Box<dyn Page>,
     checkpoint: Mutex<Checkpoint>,
+    /// Outlives a failure, as the copy does.
+    is_kept: bool,
 }
 
 /// Where a download goes on, with the hash of what is there.
 pub(super) struct Start {
     pub(super) arrived: u64,
     pub(super) hash: Sha256,
+    pub(super) checkpoint: Checkpoint,
 }
 
 impl Ledger {
-    /// Goes on from a start, or begins; from here on the journal knows the copy.
-    pub(super) async fn open(
-        page: Box<dyn Page>,
-        temporary: &[u8],
-        source: &Attributes,
-        start: Option<&Start>,
-    ) -> Result<Self> {
-        let (arrived, hash) = start.map_or((0, Sha256::new()), |start| (start.arrived, start.hash.clone()));
+    /// Goes on with what the page says.
+    pub(super) fn new(page: Box<dyn Page>, checkpoint: Checkpoint) -> Self {
+        Self { page, checkpoint: Mutex::new(checkpoint), is_kept: true }
+    }
+
+    /// Notes a new copy before it is there. Without a note it is fetched all the same.
+    pub(super) async fn begin(page: Box<dyn Page>, temporary: &[u8], source: &Attributes) -> Option<Self> {
         let size = source.size.unwrap_or(0);
         let checkpoint = Checkpoint {
             temporary: temporary.to_vec(),
             size,
             modified: source.modified().unwrap_or(0),
-            segments: vec![Segment { start: 0, arrived, end: size }],
-            prefix: hash.finalize().into(),
+            segments: vec![Segment { start: 0, arrived: 0, end: size }],
+            prefix: Sha256::digest([]).into(),
         };
-        page.save(&checkpoint).await?;
-        Ok(Self { page, checkpoint: Mutex::new(checkpoint) })
+        match page.save(&checkpoint).await {
+            Ok(()) => Some(Self { page, checkpoint: Mutex::new(checkpoint), is_kept: false }),
+            Err(error) => {
+                tracing::warn!(%error, "a transfer has no journal");
+                None
+            }
+        }
+    }
+
+    /// Lets the page outlive a failure, as the copy does.
+    pub(super) fn keep_for_later(&mut self) {
+        self.is_kept = true;
     }
 
     /// Records that the file has arrived up to here.
@@ -63,8 +75,16 @@ impl Ledger {
     }
 }
 
-/// The copy of an earlier attempt, if what the journal says of it still holds on both sides. Else it is removed, and
-/// the target comes back.
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.page.discard();
+        }
+    }
+}
+
+/// The copy of an earlier attempt, if it is worth going on with and what the journal says of it still holds on both
+/// sides. Else it is removed, and the target comes back.
 pub(super) async fn find(
     job: &Arc<Job>,
     page: &dyn Page,
@@ -85,15 +105,15 @@ pub(super) async fn find(
         Ok(stage) => stage,
         Err(target) => return Ok(Err(target)),
     };
-    let is_same =
-        attributes.size == Some(checkpoint.size) && attributes.modified() == Some(checkpoint.modified);
+    let is_same = checkpoint.size >= WORTH_RESUMING
+        && attributes.size == Some(checkpoint.size)
+        && attributes.modified() == Some(checkpoint.modified);
     let local = stage.file.clone();
     let hash = blocking(move || hash_prefix(&local, segment.arrived)).await?;
     let is_sound = <[u8; 32]>::from(hash.clone().finalize()) == checkpoint.prefix;
     if is_same && is_sound && matches(job, &stage, source, &checkpoint, segment).await {
-        return Ok(Ok((stage, Start { arrived: segment.arrived, hash })));
+        return Ok(Ok((stage, Start { arrived: segment.arrived, hash, checkpoint })));
     }
-    page.forget().await?;
     let target = blocking(move || Ok(stage.into_target())).await?;
     Ok(Err(target))
 }

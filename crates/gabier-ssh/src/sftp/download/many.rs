@@ -285,7 +285,8 @@ fn write_small(
     let Admission::Welcome(target) = admit(job, folder, &file.inner, &file.attributes)? else {
         return Ok(None);
     };
-    let mut stage = Stage::open(job, target, &file.attributes)?;
+    let name = job.temporary_name(target.name())?;
+    let mut stage = Stage::open(job, target, name, &file.attributes)?;
     if let Err(error) = write_all(&stage.file, content, 0) {
         return Err(stage.explain(error));
     }

@@ -22,6 +22,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Its name.
+    pub(super) fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
     /// Where it is on this machine.
     pub(super) fn place(&self) -> PathBuf {
         self.folder.place(self.name.as_ref())
@@ -81,9 +86,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Makes a new copy. Blocks.
-    pub(super) fn open(job: &Arc<Job>, target: Target, source: &Attributes) -> Result<Self> {
-        let temporary = OsString::from_vec(job.temporary_name(target.name.as_bytes())?);
+    /// Makes a new copy of that name. Blocks.
+    pub(super) fn open(job: &Arc<Job>, target: Target, name: Vec<u8>, source: &Attributes) -> Result<Self> {
+        let temporary = OsString::from_vec(name);
         let mode = target.existing.or(Some(*source)).filter(|known| known.mode.is_some());
         let mode = mode.map_or(0o666, |known| known.permissions() | 0o600);
         let file = target.folder.create(&temporary, mode, &target.path)?;
@@ -102,10 +107,6 @@ impl Stage {
     fn new(job: &Arc<Job>, target: Target, temporary: OsString, file: File) -> Self {
         let temporary = Some(temporary);
         Self { job: job.clone(), target, temporary, file: Arc::new(file), is_resumable: false }
-    }
-
-    pub(super) fn temporary_name(&self) -> &[u8] {
-        self.temporary.as_ref().map_or(&[], |name| name.as_bytes())
     }
 
     pub(super) fn keep_for_later(&mut self) {

@@ -12,7 +12,7 @@ use crate::sftp::verify::{Claim, ask, mismatch, read_back};
 
 use super::content::{Content, Source, change};
 use super::large::{Sent, open, send_segments};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, blank, remove_left};
 use super::stage::Stage;
 use super::target::Target;
 
@@ -30,7 +30,7 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
     let Source { attributes, content } = source;
     match content {
         Content::Whole { chunk, hash, changed } => {
-            let mut stage = Stage::open(job, target, attributes.permissions()).await?;
+            let (mut stage, ledger) = open_whole(job, target, &attributes, attributes.permissions()).await?;
             let length = chunk.len() as u64;
             if let Err(error) = send_whole(job, &mut stage, chunk, &attributes, hash.is_some()).await {
                 return Err(stage.explain(error).await);
@@ -38,7 +38,7 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
             if let Some(changed) = changed {
                 stage.note(changed);
             }
-            Ok(Sealed { stage, hash, length, resumed: 0, ledger: None })
+            Ok(Sealed { stage, hash, length, resumed: 0, ledger })
         }
         Content::Stream(file) => {
             let (mut stage, segments, ledger) = open(job, &file, &attributes, target).await?;
@@ -57,6 +57,23 @@ pub(super) async fn send_file(job: &Arc<Job>, source: Source, target: Target) ->
             Ok(Sealed { stage, hash, length, resumed, ledger })
         }
     }
+}
+
+/// Opens the copy of what is sent at once, and removes what a killed process has left of the same.
+pub(super) async fn open_whole(
+    job: &Arc<Job>,
+    target: Target,
+    attributes: &Attributes,
+    permissions: u32,
+) -> Result<(Stage, Option<Ledger>)> {
+    let page = job.page("up", target.path.as_bytes(), 0).await;
+    if let Some(page) = &page {
+        remove_left(job, &**page, &target.path.parent()).await;
+    }
+    let name = job.temporary_name(target.path.name())?;
+    let ledger = Ledger::begin(job, page, blank(&name, attributes, Vec::new())).await;
+    let stage = Stage::open(job, target, &name, permissions).await?;
+    Ok((stage, ledger))
 }
 
 /// The content, the attributes and the close of a small file leave together.

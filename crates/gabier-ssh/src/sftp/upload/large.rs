@@ -42,10 +42,7 @@ pub(super) async fn open(
     target: Target,
 ) -> Result<(Stage, Vec<Segment>, Option<Ledger>)> {
     let size = attributes.size.unwrap_or(0);
-    let mut page = match &job.options.resume {
-        Some(resume) if size >= WORTH_RESUMING => resume.page("up", target.path.as_bytes()).await,
-        _ => None,
-    };
+    let mut page = job.page("up", target.path.as_bytes(), size).await;
     let begun = match &page {
         Some(page) => find(job, &**page, source, attributes, &target.path.parent()).await?,
         None => None,
@@ -58,16 +55,13 @@ pub(super) async fn open(
         return Ok((stage, segments, page.take().map(|page| Ledger::new(page, checkpoint))));
     }
     let segments = cut(size, channels(job, size));
-    let mut stage = Stage::open(job, target, attributes.permissions()).await?;
-    let ledger = match (page, stage.temporary_name()) {
-        (Some(page), Some(name)) => {
-            let checkpoint = blank(name, attributes, segments.clone());
-            page.save(&checkpoint).await?;
-            Some(Ledger::new(page, checkpoint))
-        }
-        _ => None,
-    };
-    if ledger.is_some() {
+    let name = job.temporary_name(target.path.name())?;
+    let mut ledger = Ledger::begin(job, page, blank(&name, attributes, segments.clone())).await;
+    let mut stage = Stage::open(job, target, &name, attributes.permissions()).await?;
+    if let Some(ledger) = &mut ledger
+        && size >= WORTH_RESUMING
+    {
+        ledger.keep_for_later();
         stage.keep_for_later();
     }
     Ok((stage, segments, ledger))

@@ -12,7 +12,8 @@ use crate::sftp::file::Mode;
 use crate::sftp::job::{Job, blocking};
 use crate::sftp::options::Verify;
 use crate::sftp::path::RemotePath;
-use crate::sftp::resume::{Checkpoint, Page, Segment};
+use crate::sftp::resume::{Checkpoint, Page, Segment, WORTH_RESUMING};
+use crate::sftp::session::Session;
 use crate::sftp::verify::{Claim, ask};
 
 use super::content::{hash_prefix, read_full};
@@ -21,11 +22,35 @@ use super::content::{hash_prefix, read_full};
 pub(super) struct Ledger {
     page: Box<dyn Page>,
     checkpoint: Mutex<Checkpoint>,
+    /// Of a copy that goes with this: over which session it is removed.
+    removed_over: Option<Session>,
 }
 
 impl Ledger {
     pub(super) fn new(page: Box<dyn Page>, checkpoint: Checkpoint) -> Self {
-        Self { page, checkpoint: Mutex::new(checkpoint) }
+        Self { page, checkpoint: Mutex::new(checkpoint), removed_over: None }
+    }
+
+    /// Notes a new copy before it is there. Without a note it is sent all the same.
+    pub(super) async fn begin(
+        job: &Job,
+        page: Option<Box<dyn Page>>,
+        checkpoint: Checkpoint,
+    ) -> Option<Self> {
+        let page = page?;
+        let removed_over = Some(job.session.clone());
+        match page.save(&checkpoint).await {
+            Ok(()) => Some(Self { page, checkpoint: Mutex::new(checkpoint), removed_over }),
+            Err(error) => {
+                tracing::warn!(%error, "a transfer has no journal");
+                None
+            }
+        }
+    }
+
+    /// Lets the page outlive a failure, as the copy does.
+    pub(super) fn keep_for_later(&mut self) {
+        self.removed_over = None;
     }
 
     /// Records that a segment has arrived up to here.
@@ -44,6 +69,14 @@ impl Ledger {
     }
 }
 
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if self.removed_over.as_ref().is_some_and(|session| session.ending().is_none()) {
+            self.page.discard();
+        }
+    }
+}
+
 /// A new page, on which nothing has arrived.
 pub(super) fn blank(temporary: &[u8], source: &Attributes, segments: Vec<Segment>) -> Checkpoint {
     Checkpoint {
@@ -55,8 +88,8 @@ pub(super) fn blank(temporary: &[u8], source: &Attributes, segments: Vec<Segment
     }
 }
 
-/// The page of an earlier attempt, if what it says still holds on both sides. What does not hold is removed and
-/// forgotten.
+/// The page of an earlier attempt, if it is worth going on with and what it says still holds on both sides. Else the
+/// copy is removed.
 pub(super) async fn find(
     job: &Arc<Job>,
     page: &dyn Page,
@@ -66,18 +99,28 @@ pub(super) async fn find(
 ) -> Result<Option<Checkpoint>> {
     let Some(checkpoint) = page.load().await? else { return Ok(None) };
     let copy = folder.join(&checkpoint.temporary);
-    let is_sound = !checkpoint.segments.is_empty() && is_temporary(&checkpoint.temporary);
-    let is_same = attributes.size == Some(checkpoint.size)
+    if !is_temporary(&checkpoint.temporary) {
+        return Ok(None);
+    }
+    let is_worth = !checkpoint.segments.is_empty() && checkpoint.size >= WORTH_RESUMING;
+    let is_same = is_worth
+        && attributes.size == Some(checkpoint.size)
         && attributes.modified() == Some(checkpoint.modified)
         && has_prefix(source, &checkpoint).await?;
-    if is_sound && is_same && matches(job, source, &copy, &checkpoint).await {
+    if is_same && matches(job, source, &copy, &checkpoint).await {
         return Ok(Some(checkpoint));
     }
-    if is_sound {
-        let _ = job.session.remove(&copy).await;
-    }
-    page.forget().await?;
+    let _ = job.session.remove(&copy).await;
     Ok(None)
+}
+
+/// Removes the copy that an earlier attempt has left.
+pub(super) async fn remove_left(job: &Job, page: &dyn Page, folder: &RemotePath) {
+    if let Ok(Some(left)) = page.load().await
+        && is_temporary(&left.temporary)
+    {
+        let _ = job.session.remove(&folder.join(&left.temporary)).await;
+    }
 }
 
 /// A journal may be old or damaged: nothing but a name of ours is ever opened or removed for it.

@@ -29,10 +29,9 @@ use super::walk::{LocalTree, walk_local};
 
 use content::Source;
 pub(super) use content::{describe_change, hash_prefix, read_full};
-use file::{compare, send_file};
+use file::{compare, open_whole, send_file};
 use folders::make_folders;
 use many::{Planned, send_all};
-use stage::Stage;
 use target::{admit, place};
 
 /// Sends a file or a folder. A target that is a folder gets it under its own name. Nothing is seen under a final
@@ -91,7 +90,7 @@ pub async fn replace(session: &Session, path: &RemotePath, content: &[u8], optio
             Err(error) => return Err(error),
         };
         let target = admit(session, &job.options, path.clone(), found).await?;
-        let mut stage = Stage::open(job, target, 0o644).await?;
+        let (mut stage, ledger) = open_whole(job, target, &Attributes::default(), 0o644).await?;
         if let Err(error) = stage.file().write(0, content).await {
             return Err(stage.explain(error).await);
         }
@@ -99,7 +98,11 @@ pub async fn replace(session: &Session, path: &RemotePath, content: &[u8], optio
         if let Err(error) = sealed {
             return Err(stage.explain(error).await);
         }
-        stage.publish().await.map(drop)
+        stage.publish().await?;
+        match ledger {
+            Some(ledger) => ledger.close().await,
+            None => Ok(()),
+        }
     })
     .await
 }

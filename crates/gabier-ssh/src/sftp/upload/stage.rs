@@ -32,10 +32,15 @@ struct Sealing {
 }
 
 impl Stage {
-    /// Opens a new copy for the target; the permissions count where the target is new.
-    pub(in crate::sftp) async fn open(job: &Arc<Job>, target: Target, permissions: u32) -> Result<Self> {
+    /// Opens a new copy of that name for the target; the permissions count where the target is new.
+    pub(in crate::sftp) async fn open(
+        job: &Arc<Job>,
+        target: Target,
+        name: &[u8],
+        permissions: u32,
+    ) -> Result<Self> {
         let folder = target.path.parent();
-        let temporary = folder.join(&job.temporary_name(target.path.name())?);
+        let temporary = folder.join(name);
         let mut stage = Self::unopened(job, target, temporary.clone());
         let mode = stage.mode(permissions);
         let mut opened = job.session.open_file(&temporary, Mode::CreateNew, mode).await;
@@ -85,11 +90,6 @@ impl Stage {
     /// Where the copy goes.
     pub(in crate::sftp) fn target(&self) -> &RemotePath {
         &self.target.path
-    }
-
-    /// The name of the copy while it is not the target's.
-    pub(in crate::sftp) fn temporary_name(&self) -> Option<&[u8]> {
-        self.temporary.as_ref().map(RemotePath::name)
     }
 
     /// Lets the copy outlive a failure.

@@ -101,6 +101,32 @@ fn a_changed_source_is_sent_from_the_start_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_small_file_whose_client_was_killed_leaves_nothing_after_the_next_call() {
+    let bench = Bench::start();
+    for direction in ["upload", "download"] {
+        let (source, target) = bench.ends(direction, direction);
+        let small = &content()[..4_000_000];
+        std::fs::write(&source, small).unwrap();
+        let arguments = bench.arguments(direction, direction, true);
+        let mut tries = 0;
+        while unfinished(&target).is_empty() {
+            tries += 1;
+            assert!(tries < 50, "{direction}: no client was killed in time");
+            let mut client = bench.begin(&arguments);
+            wait_until("nothing begins", || {
+                !unfinished(&target).is_empty() || client.child().try_wait().unwrap().is_some()
+            });
+            client.child().kill().unwrap();
+            client.child().wait().unwrap();
+        }
+        let done = bench.call(&arguments);
+        assert_eq!(done["status"], "ok", "{done}");
+        assert!(std::fs::read(&target).unwrap() == small, "{direction}");
+        assert_eq!(unfinished(&target), [0; 0], "{direction}");
+    }
+}
+
+#[test]
 fn two_that_send_the_same_file_never_share_an_unfinished_copy() {
     let bench = Bench::start();
     let (source, target) = bench.ends("upload", "a");
