@@ -15,7 +15,7 @@ use super::mark;
 use super::stop::stop;
 use crate::failure::Failure;
 use crate::pool::Pool;
-use crate::transport::{Channel, Connection, Ended, Event, Writer};
+use crate::transport::{Channel, Connection, Drained, Ended, Event, Writer};
 
 /// A command that has ended may leave output behind it on the way: silence for this long is its end.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -81,26 +81,18 @@ struct Running {
     hold: Hold,
     writer: Writer,
     events: mpsc::UnboundedReceiver<Event>,
-    ended: oneshot::Receiver<Ended>,
+    drained: Drained,
 }
 
 impl Running {
     fn begin(channel: Channel, hold: Hold) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let output = hold.clone();
-        let (writer, mut drained) = channel.drain(move |event| match event {
+        let (writer, drained) = channel.drain(move |event| match event {
             Event::Data(stream, bytes) => output.push(stream, &bytes),
             other => drop(sender.send(other)),
         });
-        let (tell, ended) = oneshot::channel();
-        tokio::spawn(async move {
-            let mut tell = tell;
-            tokio::select! {
-                end = drained.ended() => drop(tell.send(end)),
-                () = tell.closed() => {}
-            }
-        });
-        Self { hold, writer, events, ended }
+        Self { hold, writer, events, drained }
     }
 
     async fn drive(
@@ -112,7 +104,7 @@ impl Running {
         line: String,
         deadline: Instant,
     ) -> Result<Execution> {
-        let Self { hold, mut writer, mut events, mut ended } = self;
+        let Self { hold, mut writer, mut events, mut drained } = self;
         let began = Instant::now();
         let mut notes = Vec::new();
         let cause = {
@@ -130,7 +122,7 @@ impl Running {
                         Event::Refused => return Err(refused(target)),
                         _ => {}
                     },
-                    closed = &mut ended => {
+                    how = drained.ended() => {
                         // Events that came before the end may still be in the queue.
                         while let Ok(event) = events.try_recv() {
                             match event {
@@ -140,7 +132,6 @@ impl Running {
                                 _ => {}
                             }
                         }
-                        let how = closed.unwrap_or(Ended::Lost);
                         break Cause::Ended(end.unwrap_or_else(|| lost(connection, how)));
                     }
                     () = sleep_until(wake) => {

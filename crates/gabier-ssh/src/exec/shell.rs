@@ -16,7 +16,7 @@ use super::mark::{Marks, Piece, word};
 use super::run::{announce, cancelled, lost, refused, stop_running};
 use crate::failure::Failure;
 use crate::pool::{Lease, Pool};
-use crate::transport::{Ended, Event, Writer};
+use crate::transport::{Drained, Event, Writer};
 
 /// No limit at all, in a form that can be added to a clock.
 const FOR_EVER: Duration = Duration::from_hours(365 * 24);
@@ -37,7 +37,7 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
     let step: Arc<Mutex<Option<Step>>> = Arc::default();
     let (sender, mut events) = mpsc::unbounded_channel();
     let (output, current) = (hold.clone(), Arc::clone(&step));
-    let (writer, mut drained) = channel.drain(move |event| match event {
+    let (writer, drained) = channel.drain(move |event| match event {
         Event::Data(stream, bytes) => {
             // What comes before the first step is the process id; what comes between steps belongs to none.
             if let Some(step) = lock(&current).as_mut() {
@@ -57,22 +57,22 @@ pub(crate) async fn open_shell(pool: &Arc<Pool>, target: &Target) -> Result<Box<
         Event::Refused => drop(sender.send(Happened::Refused)),
         Event::Granted | Event::Eof => {}
     });
-    let (tell, ended) = oneshot::channel();
-    tokio::spawn(async move {
-        let mut tell = tell;
-        tokio::select! {
-            end = drained.ended() => drop(tell.send(end)),
-            () = tell.closed() => {}
-        }
-    });
     let _ = writer.exec(&format!("{}\n{BEGIN}", announce(&word))).await;
     match timeout(READY_LIMIT, events.recv()).await {
         Ok(Some(Happened::Ready)) => {}
         Ok(Some(Happened::Refused)) => return Err(refused(target)),
         _ => return Err(no_shell(target)),
     }
-    let session =
-        Session { pool: Arc::clone(pool), target: target.clone(), lease, writer, events, ended, hold, step };
+    let session = Session {
+        pool: Arc::clone(pool),
+        target: target.clone(),
+        lease,
+        writer,
+        events,
+        drained,
+        hold,
+        step,
+    };
     Ok(Box::new(SshShell(Some(Box::new(session)))))
 }
 
@@ -112,7 +112,7 @@ struct Session {
     lease: Lease,
     writer: Writer,
     events: mpsc::UnboundedReceiver<Happened>,
-    ended: oneshot::Receiver<Ended>,
+    drained: Drained,
     hold: Hold,
     step: Arc<Mutex<Option<Step>>>,
 }
@@ -239,13 +239,13 @@ impl Session {
                         Happened::Exited(end) => exit = Some(end),
                         Happened::Refused => return Err(refused(&self.target)),
                     },
-                    how = &mut self.ended => {
+                    how = self.drained.ended() => {
                         while let Ok(happened) = self.events.try_recv() {
                             if let Happened::Exited(end) = happened {
                                 exit = Some(end);
                             }
                         }
-                        let end = exit.unwrap_or_else(|| lost(&self.lease.connection, how.unwrap_or(Ended::Lost)));
+                        let end = exit.unwrap_or_else(|| lost(&self.lease.connection, how));
                         return Ok((Some(end), true, vec!["the shell ended with this step".to_owned()]));
                     }
                     () = sleep_until(wake) => break false,

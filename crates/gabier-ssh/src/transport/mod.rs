@@ -9,7 +9,7 @@ mod handshake;
 mod login;
 mod stream;
 
-pub(crate) use channel::{Channel, Ended, Event, Stream, Writer};
+pub(crate) use channel::{Channel, Drained, Ended, Event, Stream, Writer};
 pub(crate) use connection::{Connection, Refusal, Service, ask};
 pub(crate) use credential::Credentials;
 pub(crate) use handshake::{Handshake, Traffic};
