@@ -283,6 +283,7 @@ fn endpoint(alias: &str, record: &HostRecord) -> Endpoint {
         host_key: record.host_key,
         pinned: record.pinned.clone(),
         fingerprint: record.fingerprint.clone(),
+        host_key_alias: record.host_key_alias.clone(),
         strength: record.strength,
     }
 }

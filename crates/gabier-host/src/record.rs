@@ -42,6 +42,9 @@ pub struct HostRecord {
     /// The fingerprint given for `pinned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The name under which its keys stand in `known_hosts`, instead of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key_alias: Option<String>,
     /// The groups it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Alias>,
@@ -71,6 +74,7 @@ impl HostRecord {
             jump: None,
             host_key: HostKeyPolicy::default(),
             fingerprint: None,
+            host_key_alias: None,
             groups: Vec::new(),
             description: None,
             strength: Strength::default(),
@@ -90,6 +94,9 @@ impl HostRecord {
             || !self.user.bytes().all(is_user)
         {
             return Err(Error::invalid("user", "takes the name of an account"));
+        }
+        if self.host_key_alias.as_deref().is_some_and(|name| !is_host_name(name)) {
+            return Err(Error::invalid("host_key_alias", "takes a host name or an IP address"));
         }
         if self.port == 0 {
             return Err(Error::invalid("port", "takes 1 to 65535"));
@@ -161,6 +168,8 @@ pub struct HostChange {
     pub host_key: Option<HostKeyPolicy>,
     /// The fingerprint for `pinned`.
     pub fingerprint: Option<String>,
+    /// The name under which its keys stand in `known_hosts`.
+    pub host_key_alias: Option<String>,
     /// The groups it is in.
     pub groups: Option<Vec<Alias>>,
     /// What it is for.
@@ -173,6 +182,7 @@ impl HostChange {
     /// The record with these changes, and the names of those that replaced something.
     pub fn applied_to(self, mut record: HostRecord) -> (HostRecord, Vec<&'static str>) {
         let mut replaced = Vec::new();
+        let names_keys = self.host_key_alias.is_some();
         macro_rules! set {
             ($($field:ident)*) => {$(
                 if let Some(value) = self.$field && record.$field != value {
@@ -192,10 +202,11 @@ impl HostChange {
             )*};
         }
         set!(host port user agent host_key groups strength);
-        set_optional!(key_path passphrase credential credential_set jump fingerprint description);
+        set_optional!(key_path passphrase credential credential_set jump fingerprint host_key_alias description);
         if replaced.contains(&"host") || replaced.contains(&"port") {
             // Another machine: the keys recorded for the old one say nothing about it.
             record.pinned.clear();
+            record.host_key_alias.take_if(|_| !names_keys);
         }
         (record, replaced)
     }
@@ -235,14 +246,19 @@ mod tests {
             fingerprint: "SHA256:x".into(),
             recorded_at: String::new(),
         };
-        let record = HostRecord { pinned: vec![key], ..HostRecord::new("h", "bob") };
+        let host_key_alias = Some("farm".to_owned());
+        let record = HostRecord { pinned: vec![key], host_key_alias, ..HostRecord::new("h", "bob") };
         let change =
             HostChange { user: Some("ann".into()), description: Some("db".into()), ..HostChange::default() };
         let (record, replaced) = change.applied_to(record);
         assert_eq!((record.user.as_str(), record.host.as_str(), replaced), ("ann", "h", vec!["user"]));
         assert_eq!(record.pinned.len(), 1);
         let moved = HostChange { host: Some("other".into()), ..HostChange::default() };
-        assert!(moved.applied_to(record).0.pinned.is_empty(), "another machine has other keys");
+        let (record, _) = moved.applied_to(record);
+        assert!(
+            record.pinned.is_empty() && record.host_key_alias.is_none(),
+            "another machine has other keys"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A host resolved down to what a connection needs.
 
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
@@ -41,14 +42,17 @@ pub struct Endpoint {
     pub pinned: Vec<PinnedKey>,
     /// The fingerprint given for `pinned`.
     pub fingerprint: Option<String>,
+    /// The name under which its keys stand in `known_hosts`, instead of its own.
+    pub host_key_alias: Option<String>,
     /// Which algorithms may be used.
     pub strength: Strength,
 }
 
 impl Endpoint {
-    fn identity(&self) -> (&str, &str, u16, &[Credential], HostKeyPolicy, &Option<String>, Strength) {
-        let Self { user, host, port, credentials, host_key, fingerprint, strength, .. } = self;
-        (user, host, *port, credentials, *host_key, fingerprint, *strength)
+    fn identity(&self) -> impl Eq + Hash {
+        let Self { user, host, port, credentials, host_key, fingerprint, host_key_alias, strength, .. } =
+            self;
+        (user, host, port, credentials, host_key, fingerprint, host_key_alias, strength)
     }
 }
 
@@ -60,8 +64,8 @@ impl PartialEq for Endpoint {
 
 impl Eq for Endpoint {}
 
-impl std::hash::Hash for Endpoint {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.identity().hash(state);
     }
 }

@@ -149,6 +149,7 @@ mod tests {
             host_key: gabier_host::HostKeyPolicy::Strict,
             pinned: Vec::new(),
             fingerprint: None,
+            host_key_alias: None,
             strength: gabier_host::Strength::Modern,
         };
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);

@@ -54,7 +54,7 @@ impl HostKeys for RecordedKeys {
         async move {
             let files = self.files().await?;
             let pinned = self.pinned(endpoint).await?;
-            let recorded = files.recorded(&Place::new(&endpoint.host, endpoint.port));
+            let recorded = files.recorded(&place(endpoint));
             let recorded = recorded.into_iter().map(|recorded| recorded.key.algorithm().to_owned());
             Ok(pinned.iter().map(|pinned| pinned.algorithm.clone()).chain(recorded).collect())
         }
@@ -64,7 +64,7 @@ impl HostKeys for RecordedKeys {
     fn check<'a>(&'a self, endpoint: &'a Endpoint, key: &'a HostKey) -> BoxFuture<'a, Result<bool>> {
         async move {
             let pinned = self.pinned(endpoint).await?;
-            let known = self.files().await?.check(&Place::new(&endpoint.host, endpoint.port), key);
+            let known = self.files().await?.check(&place(endpoint), key);
             match decide(endpoint, &pinned, &known, key)? {
                 Verdict::Known => Ok(false),
                 Verdict::Accept => {
@@ -74,6 +74,14 @@ impl HostKeys for RecordedKeys {
             }
         }
         .boxed()
+    }
+}
+
+/// Where the keys of a host stand in `known_hosts`. An alias stands there as it is, whatever the port, as for OpenSSH.
+fn place(endpoint: &Endpoint) -> Place {
+    match &endpoint.host_key_alias {
+        Some(name) => Place::new(name, 22),
+        None => Place::new(&endpoint.host, endpoint.port),
     }
 }
 
@@ -171,22 +179,27 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
     const OTHER: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=";
 
-    fn check(policy: HostKeyPolicy, fingerprint: Option<&str>, pinned: &[&str], known_hosts: &str) -> String {
-        let key = HostKey::parse(KEY).unwrap();
-        let endpoint = Endpoint {
+    fn endpoint(host_key: HostKeyPolicy, fingerprint: Option<&str>) -> Endpoint {
+        Endpoint {
             alias: "web1".into(),
             user: "bob".into(),
             host: "h".into(),
             port: 22,
             credentials: Vec::new(),
-            host_key: policy,
+            host_key,
             pinned: Vec::new(),
             fingerprint: fingerprint.map(str::to_owned),
+            host_key_alias: None,
             strength: Strength::Modern,
-        };
+        }
+    }
+
+    fn check(policy: HostKeyPolicy, fingerprint: Option<&str>, pinned: &[&str], known_hosts: &str) -> String {
+        let key = HostKey::parse(KEY).unwrap();
+        let endpoint = endpoint(policy, fingerprint);
         let pinned: Vec<PinnedKey> = pinned.iter().map(|text| pin(&HostKey::parse(text).unwrap())).collect();
         let known = KnownHosts::parse(Path::new("known_hosts"), known_hosts.as_bytes()).unwrap();
-        let known = known.check(&Place::new("h", 22), &key);
+        let known = known.check(&place(&endpoint), &key);
         match decide(&endpoint, &pinned, &known, &key) {
             Ok(verdict) => format!("{verdict:?}"),
             Err(error) => format!("{} {}", error.kind().code(), error.details()["reason"].as_str().unwrap()),
@@ -213,6 +226,17 @@ mod tests {
                 "HOST_KEY_UNKNOWN UNKNOWN"
             );
         }
+    }
+
+    #[test]
+    fn keys_stand_under_the_alias_whatever_host_and_port_are_dialled() {
+        let text = format!("farm {KEY}\n[h]:2222 {OTHER}\n");
+        let known = KnownHosts::parse(Path::new("known_hosts"), text.as_bytes()).unwrap();
+        let key = HostKey::parse(KEY).unwrap();
+        let mut endpoint = Endpoint { port: 2222, ..endpoint(HostKeyPolicy::Strict, None) };
+        assert!(matches!(known.check(&place(&endpoint), &key), Decision::Changed { .. }));
+        endpoint.host_key_alias = Some("farm".into());
+        assert!(matches!(known.check(&place(&endpoint), &key), Decision::Known(_)));
     }
 
     #[test]

@@ -38,6 +38,9 @@ struct ListedHost {
     groups: Vec<String>,
     /// Which of its keys are accepted.
     host_key: HostKeyPolicy,
+    /// The name of its keys in `known_hosts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_key_alias: Option<String>,
     /// The host it is reached through.
     #[serde(skip_serializing_if = "Option::is_none")]
     jump: Option<String>,
@@ -71,6 +74,7 @@ impl From<HostRecord> for ListedHost {
             user: record.user,
             groups: record.groups.into_iter().map(String::from).collect(),
             host_key: record.host_key,
+            host_key_alias: record.host_key_alias,
             jump: record.jump.map(String::from),
             description: record.description,
         }

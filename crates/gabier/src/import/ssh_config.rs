@@ -122,6 +122,7 @@ impl Reader<'_> {
             key_path,
             agent: agent.then_some(true),
             jump,
+            host_key_alias: settings.host_key_alias.clone(),
             host_key: (settings.strictness == Strictness::Yes).then_some(HostKeyPolicy::Strict),
             ..HostChange::default()
         };
@@ -161,10 +162,6 @@ fn differences(settings: &HostSettings) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.strictness == Strictness::Off {
         notes.push("its key is checked here although StrictHostKeyChecking is off".to_owned());
-    }
-    if let Some(name) = &settings.host_key_alias {
-        notes
-            .push(format!("its HostKeyAlias {name} has no place here: its key is recorded at first contact"));
     }
     if settings.identity_agent.as_ref().is_some_and(|agent| !agent.as_os_str().is_empty()) {
         notes.push("its IdentityAgent has no place here: the setting ssh.agent is for all hosts".to_owned());
@@ -253,9 +250,10 @@ mod tests {
              Host db\n StrictHostKeyChecking yes\n",
         );
         let notes = found.hosts[0].notes.join("\n");
-        for word in ["StrictHostKeyChecking", "HostKeyAlias", "gone is not there"] {
+        for word in ["StrictHostKeyChecking", "gone is not there"] {
             assert!(notes.contains(word), "{word}: {notes}");
         }
+        assert_eq!(found.hosts[0].known.change.host_key_alias.as_deref(), Some("other"));
         assert_eq!(found.hosts[1].known.change.host_key, Some(HostKeyPolicy::Strict));
     }
 }
