@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use gabier_tool::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +73,13 @@ impl Command {
     #[must_use]
     pub fn reading(mut self, input: impl Into<Bytes>) -> Self {
         self.stdin = Stdin::Bytes(input.into());
+        self
+    }
+
+    /// The same with input that is known later.
+    #[must_use]
+    pub fn reading_later(mut self, input: impl Future<Output = Bytes> + Send + 'static) -> Self {
+        self.stdin = Stdin::Later(input.boxed().shared());
         self
     }
 
@@ -152,6 +161,8 @@ pub enum Stdin {
     Closed,
     /// These bytes, then the end.
     Bytes(Bytes),
+    /// These bytes once they are known, then the end. The command is begun before.
+    Later(Shared<BoxFuture<'static, Bytes>>),
 }
 
 /// One of the two streams a command writes.

@@ -195,8 +195,13 @@ fn wake_at(hold: &Hold, deadline: Instant, idle: Option<Duration>, ended_at: Opt
 /// Sends the line and the input. What the command does not read stays unsent: the loop goes on without this.
 async fn send(writer: &Writer, line: &str, stdin: &Stdin) {
     let _ = writer.exec(line).await;
-    if let Stdin::Bytes(bytes) = stdin {
-        let _ = writer.data(Bytes::clone(bytes)).await;
+    let input = match stdin {
+        Stdin::Closed => Bytes::new(),
+        Stdin::Bytes(bytes) => bytes.clone(),
+        Stdin::Later(bytes) => bytes.clone().await,
+    };
+    if !input.is_empty() {
+        let _ = writer.data(input).await;
     }
     let _ = writer.eof().await;
 }

@@ -14,6 +14,8 @@ const CHUNK_MAX: u64 = 255 * 1024;
 const CHUNK_ALWAYS: u64 = 32 * 1024;
 /// Files that are worked on at once.
 const FILES_MAX: u64 = 64;
+/// Small files that are worked on at once, where the server has handles for several transfers of so many.
+const SMALL_FILES_MAX: u64 = 128;
 
 const LIMITS: &str = "limits@openssh.com";
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
@@ -47,6 +49,13 @@ impl Limits {
     pub(super) fn files(self) -> usize {
         let files = if self.handles == 0 { FILES_MAX } else { (self.handles / 2).clamp(1, FILES_MAX) };
         usize::try_from(files).expect("at most 64")
+    }
+
+    /// How many files may be sent at once. Opening one takes a round trip and writing it another, so more of them are
+    /// on their way where the server is generous with handles.
+    pub(super) fn sent_files(self) -> usize {
+        let generous = usize::try_from((self.handles / 8).min(SMALL_FILES_MAX)).expect("at most 128");
+        generous.max(self.files())
     }
 }
 
@@ -154,5 +163,6 @@ mod tests {
         let small = Limits { packet: 34_000, read: 65_536, write: 65_536, handles: 10 };
         assert_eq!((small.chunk(), small.files()), (34_000 - 1024, 5));
         assert_eq!(Limits { handles: 1, ..small }.files(), 1);
+        assert_eq!((openssh.sent_files(), Limits::default().sent_files(), small.sent_files()), (127, 64, 5));
     }
 }

@@ -72,6 +72,11 @@ pub enum Verify {
 pub trait RemoteHash: Send + Sync {
     /// The SHA-256 of the first `length` bytes of each file, or of all of it; in the order of the files.
     fn sha256(&self, files: Vec<Hashed>) -> BoxFuture<'_, Result<Vec<[u8; 32]>>>;
+
+    /// The same for files that are named later; what can be done before is done at once.
+    fn sha256_later(&self, files: BoxFuture<'static, Vec<Hashed>>) -> BoxFuture<'_, Result<Vec<[u8; 32]>>> {
+        Box::pin(async move { self.sha256(files.await).await })
+    }
 }
 
 /// A file to be hashed on the server's machine.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod download;
+mod far;
 mod faults;
 #[allow(dead_code, reason = "this crate uses its part")]
 #[path = "../ssh/fleet.rs"]

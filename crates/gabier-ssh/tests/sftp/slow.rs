@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, split};
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
 
 pub(crate) struct Slow;
@@ -18,6 +18,22 @@ impl Slow {
     /// So many milliseconds in each direction, at 12 MiB per second.
     pub(crate) fn delay(stream: UnixStream, milliseconds: u64) -> DuplexStream {
         Self::between(stream, 12 << 20, Duration::from_millis(milliseconds))
+    }
+
+    /// A port that leads to another with so many milliseconds in each direction.
+    pub(crate) async fn line(port: u16, milliseconds: u64) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let ((from_client, to_client), (from_server, to_server)) = (split(near), split(far));
+                let delay = Duration::from_millis(milliseconds);
+                tokio::spawn(carry(from_client, to_server, 12 << 20, delay));
+                tokio::spawn(carry(from_server, to_client, 12 << 20, delay));
+            }
+        });
+        own
     }
 
     fn between(stream: UnixStream, rate: u32, delay: Duration) -> DuplexStream {

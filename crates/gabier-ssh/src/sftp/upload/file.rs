@@ -8,7 +8,7 @@ use crate::sftp::job::Job;
 use crate::sftp::options::Verify;
 use crate::sftp::packet::Chunk;
 use crate::sftp::report::Arrived;
-use crate::sftp::verify::{Claim, ask, mismatch, read_back};
+use crate::sftp::verify::{Claim, Ready, ask, mismatch, read_back};
 
 use super::content::{Content, Source, change};
 use super::large::{Sent, open, send_segments};
@@ -116,13 +116,20 @@ async fn settle_seal(stage: &mut Stage, outcome: Result<bool>) -> Result<()> {
 }
 
 /// Compares copies with their sources, each or all at once. A wrong one is an error in its place.
-pub(super) async fn compare(job: &Arc<Job>, sealed: Vec<Sealed>) -> Vec<Result<Sealed>> {
+pub(super) async fn compare(
+    job: &Arc<Job>,
+    sealed: Vec<Sealed>,
+    ready: Option<Ready>,
+) -> Vec<Result<Sealed>> {
     let claims: Vec<Claim> = sealed.iter().filter_map(Sealed::claim).collect();
     if claims.is_empty() {
         return sealed.into_iter().map(Ok).collect();
     }
     let right = match &job.options.verify {
-        Verify::Remote(hasher) => ask(&**hasher, &claims).await,
+        Verify::Remote(hasher) => match ready {
+            Some(ready) => ready.ask(&claims).await,
+            None => ask(&**hasher, &claims).await,
+        },
         Verify::ReadBack => {
             let reading = claims.iter().map(|claim| read_back(job, claim));
             futures::future::try_join_all(reading).await

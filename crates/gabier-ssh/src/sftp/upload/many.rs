@@ -13,6 +13,7 @@ use crate::sftp::local::LocalFolder;
 use crate::sftp::options::Verify;
 use crate::sftp::path::RemotePath;
 use crate::sftp::report::{Arrived, Report};
+use crate::sftp::verify::Ready;
 
 use super::content::{Content, Source};
 use super::file::{Sealed, compare, send_file};
@@ -53,15 +54,22 @@ pub(super) async fn send_all(
     for file in skipped {
         report.leave(job, file.local.display(), &file.attributes);
     }
-    let at_once = job.session.limits().files();
+    let at_once = job.session.limits().sent_files();
     let large = Semaphore::new(LARGE_AT_ONCE);
     let together = if matches!(job.options.verify, Verify::Remote(_)) { COMPARED_TOGETHER } else { 1 };
 
+    let mut left = planned.len();
     let groups: Vec<Vec<Planned>> = planned.chunks(READ_TOGETHER).map(<[_]>::to_vec).collect();
     let sources = stream::iter(groups).map(|group| read_group(job, folder, group)).buffered(2);
     let sources = sources.flat_map(stream::iter);
     let sealed = sources.map(|(file, source)| send(job, &large, file, source)).buffer_unordered(at_once);
-    let named = sealed.chunks(together).map(|group| finish(job, group)).buffer_unordered(at_once);
+    let get_ready = move |left| if left > 0 { Ready::get(job) } else { None };
+    let mut ready = get_ready(left);
+    let groups = sealed.chunks(together).map(|group| {
+        left -= group.len();
+        finish(job, group, std::mem::replace(&mut ready, get_ready(left)))
+    });
+    let named = groups.buffer_unordered(at_once);
     let mut named = std::pin::pin!(named);
     let mut fatal = None;
     while let Some(outcomes) = named.next().await {
@@ -111,14 +119,14 @@ async fn send(job: &Arc<Job>, large: &Semaphore, file: Planned, source: Result<S
             return Ok(copy);
         }
         // Reading back takes room on the link, so it must not wait for a sending that is not driven meanwhile.
-        compare(job, vec![copy]).await.remove(0)
+        compare(job, vec![copy], None).await.remove(0)
     };
     let outcome = outcome.await;
     (file, outcome)
 }
 
 /// Has the server's machine compare a group of copies, and gives them their names.
-async fn finish(job: &Arc<Job>, group: Vec<Step<Sealed>>) -> Vec<Step<Arrived>> {
+async fn finish(job: &Arc<Job>, group: Vec<Step<Sealed>>, ready: Option<Ready>) -> Vec<Step<Arrived>> {
     let (mut files, mut copies, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for (file, outcome) in group {
         match outcome {
@@ -130,7 +138,7 @@ async fn finish(job: &Arc<Job>, group: Vec<Step<Sealed>>) -> Vec<Step<Arrived>> 
         }
     }
     let compared = match job.options.verify {
-        Verify::Remote(_) => compare(job, copies).await,
+        Verify::Remote(_) => compare(job, copies, ready).await,
         Verify::Size | Verify::ReadBack => copies.into_iter().map(Ok).collect(),
     };
     let publishing = files.into_iter().zip(compared).map(|(file, copy)| async move {

@@ -25,6 +25,7 @@ use super::options::Options;
 use super::path::RemotePath;
 use super::report::Report;
 use super::session::Session;
+use super::verify::Ready;
 use super::walk::{LocalTree, walk_local};
 
 use content::Source;
@@ -125,8 +126,9 @@ async fn upload_one(
     let target = admit(&job.session, &job.options, path, found).await?;
     let source = blocking(move || Source::read(local, chunk_max, hashes)).await?;
     job.meter.expect(1, source.attributes.size.unwrap_or(0));
+    let ready = Ready::get(job);
     let sealed = send_file(job, source, target).await?;
-    for copy in compare(job, vec![sealed]).await {
+    for copy in compare(job, vec![sealed], ready).await {
         let arrived = copy?.publish(job).await?;
         report.sha256 = arrived.sha256;
         report.add(arrived);
