@@ -1,5 +1,6 @@
 //! Files and trees there and back; every copy is compared before it counts.
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -79,7 +80,14 @@ pub(super) async fn measure(row: Row, field: &Field, plan: &Plan, book: &mut Boo
 impl Mover {
     async fn ready(who: Who, field: &Field, port: u16) -> Result<Self> {
         Ok(match who {
-            Who::Gabier => Self::Gabier(Box::new(field.product(port).await?)),
+            Who::Gabier => {
+                let product = field.product(port).await?;
+                // Logged in like the scripts: its first transfer makes the connection for files.
+                let (note, copy) = (field.here.join("note"), field.fresh(&field.there));
+                fs::write(&note, "warm")?;
+                by_tool(&mut product.caller().await?, Way::Up, [&note, &copy]).await?;
+                Self::Gabier(Box::new(product))
+            }
             Who::Node | Who::AsyncSsh => Self::Script(Box::new(Script::start(who, &field.sshd, port, 1)?)),
             program => Self::Program(program),
         })
